@@ -1,0 +1,20 @@
+"""A scripted loopback HTTP server for tests and demonstrations; no network, no mocks."""
+
+from kithara_net.testing._content import Content, GeneratedContent, pattern_bytes
+from kithara_net.testing._resource import Behaviour, RequestRecord, Resource
+from kithara_net.testing._server import Server
+from kithara_net.testing._threaded import ThreadedServer
+
+__all__ = (  # noqa: RUF022 # grouped by meaning
+    # servers
+    "Server",
+    "ThreadedServer",
+    # what they serve, and how
+    "Behaviour",
+    "Content",
+    "GeneratedContent",
+    "Resource",
+    "pattern_bytes",
+    # what they saw
+    "RequestRecord",
+)

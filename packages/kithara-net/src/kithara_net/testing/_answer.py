@@ -1,0 +1,132 @@
+"""Deciding on one answer: status, header fields, and which bytes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from kithara_net.testing._content import Content, etag_of, read_piece, size_of
+from kithara_net.testing._request import parse_suffix
+from kithara_net.testing._resource import Behaviour, RequestRecord, Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer before it is sent: `content[start:stop]` is the body."""
+
+    status: int
+    fields: tuple[tuple[str, str], ...]
+    content: Content
+    start: int
+    stop: int
+    behaviour: Behaviour
+    keep_alive: bool
+
+    def head(self) -> bytes:
+        """The status line and the header fields, with the empty line."""
+        phrase = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
+        version = "1.0" if self.behaviour.get("close_delimited") else "1.1"
+        lines = [f"HTTP/{version} {self.status} {phrase}"]
+        lines += [f"{name}: {value}" for name, value in self.fields]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def answer_to(request: RequestRecord, resource: Resource, behaviour: Behaviour) -> Answer:
+    """The answer that `behaviour` gives to `request`."""
+    content = resource.content
+    size = size_of(content)
+    fields = {"Content-Type": resource.media_type, "Accept-Ranges": "bytes"}
+    etag = _etag(resource, behaviour)
+    if etag:
+        fields["ETag"] = etag
+    if resource.last_modified:
+        fields["Last-Modified"] = resource.last_modified
+
+    status, start, stop = _choose(request, behaviour, size, (etag, resource.last_modified))
+    if "redirect" in behaviour:
+        fields["Location"] = behaviour["redirect"]
+    if status == 405:
+        fields["Allow"] = "GET"
+    if status == 416:
+        fields["Content-Range"] = f"bytes */{size}"
+    if status == 206:
+        total = "*" if behaviour.get("total_unknown") else str(size)
+        fields["Content-Range"] = f"bytes {start}-{stop - 1}/{total}"
+    if "content_range" in behaviour:
+        fields["Content-Range"] = behaviour["content_range"]
+    if "encoding" in behaviour:
+        content = _coded(read_piece(content, start, stop), behaviour["encoding"])
+        start, stop = 0, len(content)
+        fields["Content-Encoding"] = behaviour["encoding"]
+    if behaviour.get("chunked"):
+        fields["Transfer-Encoding"] = "chunked"
+    elif not behaviour.get("close_delimited"):
+        fields["Content-Length"] = str(stop - start)
+    if "content_length" in behaviour:
+        fields["Content-Length"] = str(behaviour["content_length"])
+    asked_close = request.headers.get("Connection", "").lower() == "close"
+    keep_alive = not (behaviour.get("close") or behaviour.get("close_delimited") or asked_close)
+    if not keep_alive:
+        fields["Connection"] = "close"
+    return Answer(
+        status=status,
+        fields=_with_extra(fields, behaviour),
+        content=content,
+        start=start,
+        stop=stop,
+        behaviour=behaviour,
+        keep_alive=keep_alive,
+    )
+
+
+def _choose(
+    request: RequestRecord, behaviour: Behaviour, size: int, validators: tuple[str, str]
+) -> tuple[int, int, int]:
+    if "redirect" in behaviour:
+        return behaviour.get("status", 302), 0, 0
+    if request.method not in {"GET", "HEAD"}:
+        return 405, 0, 0
+    if request.method == "HEAD" and behaviour.get("refuse_head"):
+        return 405, 0, 0
+    if "status" in behaviour:
+        return behaviour["status"], 0, size
+    wanted = request.headers.get("If-Range")
+    changed = wanted is not None and wanted not in validators
+    if behaviour.get("ignore_range") or (changed and not behaviour.get("ignore_if_range")):
+        return 200, 0, size
+    suffix = parse_suffix(request.headers.get("Range"))
+    if suffix is not None:
+        return (206, max(0, size - suffix), size) if suffix and size else (416, 0, 0)
+    if request.byte_range is None:
+        return 200, 0, size
+    start, stop = request.byte_range.start, request.byte_range.stop
+    if start >= size:
+        return 416, 0, 0
+    return 206, start, size if stop is None else min(stop, size)
+
+
+def _etag(resource: Resource, behaviour: Behaviour) -> str:
+    if behaviour.get("rotate_etag"):
+        return f'"answer-{resource.answers}"'
+    if resource.etag == "auto":
+        return etag_of(resource.content)
+    if not resource.etag or resource.etag.startswith(('"', "W/")):
+        return resource.etag
+    return f'"{resource.etag}"'
+
+
+def _coded(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.compress(body, mtime=0)
+    return zlib.compress(body) if encoding == "deflate" else body
+
+
+def _with_extra(fields: dict[str, str], behaviour: Behaviour) -> tuple[tuple[str, str], ...]:
+    extra = behaviour.get("headers", ())
+    pairs = tuple(extra.items()) if isinstance(extra, Mapping) else tuple(extra)
+    replaced = {name.lower() for name, _ in pairs}
+    own = tuple(item for item in fields.items() if item[0].lower() not in replaced)
+    return own + pairs
