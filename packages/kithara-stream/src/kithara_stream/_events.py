@@ -1,0 +1,86 @@
+"""Events for those who watch: never in the way of the bytes."""
+
+import asyncio
+from collections import deque
+from typing import Generic, Self, TypeVar
+
+Event = TypeVar("Event")
+
+
+class Subscription(Generic[Event]):
+    """One subscriber's view of a channel: an async iterator that ends when the channel closes."""
+
+    def __init__(self, channel: "EventChannel[Event]", limit: int) -> None:
+        self._channel = channel
+        self._limit = limit
+        self._queue: deque[tuple[Event, bool]] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def _put(self, event: Event, droppable: bool) -> None:
+        if len(self._queue) >= self._limit:
+            oldest = next((i for i, (_, drop) in enumerate(self._queue) if drop), None)
+            if oldest is not None:
+                del self._queue[oldest]
+            elif droppable:
+                return
+        self._queue.append((event, droppable))
+        self._arrived.set()
+
+    def _end(self) -> None:
+        self._closed = True
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Stop receiving; what has arrived can still be read. Idempotent."""
+        self._channel._leave(self)
+        self._end()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._queue:
+            if self._closed:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._queue.popleft()[0]
+
+
+class EventChannel(Generic[Event]):
+    """Hands each event to every subscriber. Belongs to one event loop and never blocks it.
+
+    A subscriber that does not keep up loses its oldest droppable events (progress); an event that
+    was published as not droppable (a change of state) is always delivered.
+    """
+
+    def __init__(self, limit: int = 256) -> None:
+        self._limit = limit
+        self._subscriptions: list[Subscription[Event]] = []
+        self._closed = False
+
+    def publish(self, event: Event, *, droppable: bool = False) -> None:
+        """Hand `event` to all subscribers there are now."""
+        for subscription in self._subscriptions:
+            subscription._put(event, droppable)
+
+    def subscribe(self) -> Subscription[Event]:
+        """Receive what is published from now on. On a closed channel it ends at once."""
+        subscription = Subscription(self, self._limit)
+        if self._closed:
+            subscription._end()
+        else:
+            self._subscriptions.append(subscription)
+        return subscription
+
+    def close(self) -> None:
+        """End every subscription once it has been read to the end. Idempotent."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription._end()
+        self._subscriptions.clear()
+
+    def _leave(self, subscription: Subscription[Event]) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)

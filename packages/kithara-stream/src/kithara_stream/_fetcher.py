@@ -1,0 +1,342 @@
+"""Pulls the bytes that readers need from an origin into a sink."""
+
+import asyncio
+import contextlib
+import itertools
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from ._errors import BodyEnded, Cancelled
+from ._protocols import Origin, OriginHead, Sink
+from ._transfer import Transfer
+
+LOOK_AHEAD = 8 * 1024 * 1024
+READ_THROUGH = 128 * 1024
+_MOST_TRANSFERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferStats:
+    """Where the bytes of a session came from.
+
+    Attributes:
+        requests: requests sent.
+        bytes_received: bytes that came over the network, repeated ones included.
+        bytes_cached: bytes that were in the cache when the session opened them.
+    """
+
+    requests: int = 0
+    bytes_received: int = 0
+    bytes_cached: int = 0
+
+
+class Cursor:
+    """One reader's place, told to the fetcher. Any thread may call."""
+
+    def __init__(self, fetcher: "Fetcher", number: int) -> None:
+        self._fetcher = fetcher
+        self.number = number
+        self.position = 0
+        # While the position stays within these two, the plan made for it holds.
+        self.planned_from = self.planned_to = 0
+
+    def need(self, offset: int) -> None:
+        """The reader is about to wait for the byte at `offset`: fetch it before anything else."""
+        self.position = offset
+        self._fetcher._wake()
+
+    def advance(self, offset: int) -> None:
+        """The reader has read up to `offset`: read-ahead may go on from there."""
+        self.position = offset
+        if not self.planned_from <= offset < self.planned_to:
+            self._fetcher._wake()
+
+    def close(self) -> None:
+        """The reader is gone. Idempotent."""
+        self._fetcher._leave(self)
+
+
+class Fetcher:
+    """Fetches what readers miss first (newest reader first), then read-ahead, then all if asked.
+
+    One request follows a reader as long as it stays near; a read elsewhere opens a second one and
+    leaves the first where it is, so that a look at the tail of a file does not cost the head. A
+    request that is `look_ahead` bytes ahead of its readers is not read from any more: the socket
+    is held back, and nothing piles up in memory. Until the first reader comes, one is assumed at
+    the start.
+
+    Belongs to the running event loop; an async context manager that cancels what it started.
+    `on_progress` is called on the loop with the number of bytes received so far.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        sink: Sink,
+        *,
+        look_ahead: int = LOOK_AHEAD,
+        read_through: int = READ_THROUGH,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._origin = origin
+        self._sink = sink
+        self._look_ahead = look_ahead
+        self._read_through = read_through
+        self._on_progress = on_progress
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._cursors: list[Cursor] | None = None
+        self._wake_sent = False
+        self._transfers: list[Transfer] = []
+        self._planner: asyncio.Task[None] | None = None
+        self._head: asyncio.Future[OriginHead] = self._loop.create_future()
+        self._ranges_work = True
+        self._whole = False
+        self._requests = 0
+        self._received = 0
+
+    @property
+    def stats(self) -> TransferStats:
+        """Requests and bytes so far."""
+        return TransferStats(requests=self._requests, bytes_received=self._received)
+
+    async def start(self) -> OriginHead:
+        """Send the first request, for the start of the resource; answer its head.
+
+        Reading ahead from the start begins at once. Raises what the request raised.
+        """
+        self._planner = self._loop.create_task(self._run())
+        self._planner.add_done_callback(self._planner_ended)
+        return await asyncio.shield(self._head)
+
+    def cursor(self) -> Cursor:
+        """A place for one more reader, at the start. Any thread may call."""
+        cursor = Cursor(self, next(self._numbers))
+        with self._lock:
+            self._cursors = [*(self._cursors or []), cursor]
+        return cursor
+
+    def fetch_whole(self) -> None:
+        """Fetch everything that is missing, whether a reader needs it or not. On the loop only."""
+        self._whole = True
+        self._changed.set()
+
+    async def wait_complete(self) -> None:
+        """Fetch everything and wait until it is committed.
+
+        Raises what went wrong, or `Cancelled` if the fetcher was closed.
+        """
+        if self._planner is None:
+            raise RuntimeError("the fetcher was not started")
+        self.fetch_whole()
+        await asyncio.wait([self._planner])
+        if self._planner.cancelled():
+            raise Cancelled("the fetcher")
+        self._planner.result()
+
+    async def aclose(self) -> None:
+        """Cancel all requests and wait until they are gone. Idempotent."""
+        if self._planner is not None and not self._planner.done():
+            self._planner.cancel()
+            await asyncio.wait([self._planner])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # The planner: one task that looks at the readers and keeps the right requests going.
+
+    async def _run(self) -> None:
+        try:
+            while not await self._finished():
+                self._plan()
+                await self._changed.wait()
+                self._changed.clear()
+        finally:
+            tasks = [t.task for t in self._transfers if t.task is not None]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+    def _planner_ended(self, planner: asyncio.Task[None]) -> None:
+        error = None if planner.cancelled() else planner.exception()
+        if isinstance(error, Exception):
+            self._sink.fail(error)
+        if not self._head.done():
+            if error is None:
+                self._head.cancel()
+            else:
+                self._head.set_exception(error)
+                self._head.exception()  # start() may have been cancelled: nobody else looks
+
+    async def _finished(self) -> bool:
+        """Take leave of requests that ended; commit when nothing is missing."""
+        ended = [t for t in self._transfers if t.task is not None and t.task.done()]
+        if ended:
+            await self._sink.flush()
+        for transfer in ended:
+            self._transfers.remove(transfer)
+            self._judge(transfer)
+        length = self._sink.length
+        if length is None or self._sink.next_hole(0, length) is not None:
+            return False
+        await self._sink.commit(length)
+        return True
+
+    def _judge(self, transfer: Transfer) -> None:
+        assert transfer.task is not None
+        if transfer.task.cancelled():
+            return
+        error = transfer.task.exception()
+        if error is not None:
+            # A request that nobody needs any more may break in silence: a new need asks again.
+            if not transfer.answered or self._whole or self._serves(transfer):
+                raise error
+        elif transfer.ended and self._sink.length is None:
+            self._sink.set_length(transfer.frontier)
+        elif transfer.ended and transfer.frontier == transfer.start != self._sink.length:
+            raise BodyEnded(transfer.frontier, self._sink.length)
+
+    def _plan(self) -> None:
+        length = self._sink.length
+        step = max(1, self._look_ahead // 8)
+        for cursor in self._readers():
+            position = cursor.position
+            cursor.planned_from, cursor.planned_to = position - step, position + step
+            gap = position + self._covered(position)
+            if gap == length or gap - position >= self._look_ahead:
+                continue
+            if length is not None and gap > length:
+                continue
+            if not self._under_way(gap):
+                self._begin(gap, urgent=gap == position)
+        if self._whole and not self._transfers:
+            self._begin(self._covered(0), urgent=True)
+        for transfer in self._transfers:
+            transfer.allow(self._limit(transfer))
+
+    def _readers(self) -> list[Cursor]:
+        """The readers, newest first."""
+        with self._lock:
+            if self._cursors is None:
+                return [Cursor(self, -1)]
+            return self._cursors[::-1]
+
+    def _covered(self, offset: int) -> int:
+        """Count the bytes from `offset` on that are in the sink or on their way into it."""
+        end = offset
+        while True:
+            count = self._sink.available(end)
+            for transfer in self._transfers:
+                if transfer.holds(end):
+                    count = max(count, transfer.frontier - end)
+            if not count:
+                return end - offset
+            end += count
+
+    def _under_way(self, offset: int) -> bool:
+        distance = self._read_through if self._ranges_work else math.inf
+        return any(transfer.reaches(offset, distance) for transfer in self._transfers)
+
+    def _limit(self, transfer: Transfer) -> float:
+        """How far the readers near a transfer want it to go; its frontier if there is none."""
+        if self._whole:
+            return math.inf
+        distance = self._read_through if self._ranges_work else math.inf
+        near = [
+            cursor.position
+            for cursor in self._readers()
+            if cursor.position <= transfer.frontier + distance
+        ]
+        return max(near) + self._look_ahead if near else transfer.frontier
+
+    def _serves(self, transfer: Transfer) -> bool:
+        return self._limit(transfer) > transfer.frontier
+
+    def _begin(self, start: int, *, urgent: bool) -> None:
+        if len(self._transfers) >= min(len(self._readers()) + 1, _MOST_TRANSFERS):
+            if not urgent:
+                return
+            idle = [t for t in self._transfers if not self._serves(t)]
+            victim = (idle or self._transfers)[0]
+            assert victim.task is not None
+            victim.task.cancel()
+        if not self._ranges_work:
+            start = 0
+        transfer = Transfer(start, self._hole_end(start))
+        transfer.task = self._loop.create_task(self._pull(transfer))
+        transfer.task.add_done_callback(lambda _: self._changed.set())
+        self._transfers.append(transfer)
+
+    def _hole_end(self, start: int) -> int | None:
+        """Where a request from `start` should stop: None for the end of the resource."""
+        length = self._sink.length
+        if length is None or not self._ranges_work:
+            return None
+        stop = start
+        while (hole := self._sink.next_hole(stop, length)) is not None:
+            stop = hole[1]
+            island = self._covered(stop)
+            if island > self._read_through:
+                return stop
+            stop += island
+        return None
+
+    async def _pull(self, transfer: Transfer) -> None:
+        self._requests += 1
+        async with self._origin.open(transfer.start, transfer.stop) as body:
+            transfer.answer(body.head)
+            self._learn(body.head)
+            async for chunk in body:
+                await self._sink.write_at(transfer.frontier, chunk)
+                transfer.frontier += len(chunk)
+                self._received += len(chunk)
+                if self._on_progress is not None:
+                    self._on_progress(self._received)
+                if self._sink.available(transfer.frontier) > self._read_through:
+                    return
+                await transfer.until_wanted(self._sink.length)
+            transfer.ended = True
+
+    def _learn(self, head: OriginHead) -> None:
+        if head.total is not None:
+            self._sink.set_length(head.total)
+        self._ranges_work = self._ranges_work and head.accepts_ranges
+        if not self._head.done():
+            self._head.set_result(head)
+        self._changed.set()
+
+    # Called from any thread.
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._wake_sent:
+                return
+            self._wake_sent = True
+        # A closed loop has no planner left that could be woken.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._woken)
+
+    def _woken(self) -> None:
+        with self._lock:
+            self._wake_sent = False
+        self._changed.set()
+
+    def _leave(self, cursor: Cursor) -> None:
+        with self._lock:
+            self._cursors = [c for c in self._cursors or [] if c is not cursor]
+        self._wake()

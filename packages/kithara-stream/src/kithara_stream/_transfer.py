@@ -1,0 +1,46 @@
+"""One request under way, and how far its body has come."""
+
+import asyncio
+import math
+
+from ._protocols import OriginHead
+
+
+class Transfer:
+    """The bytes [start, frontier) have been handed to the sink; the body goes on to `stop`."""
+
+    def __init__(self, start: int, stop: int | None) -> None:
+        self.start = start
+        self.stop = stop
+        self.frontier = start
+        self.answered = False
+        self.ended = False
+        self.task: asyncio.Task[None] | None = None
+        self._limit: float = math.inf
+        self._wanted = asyncio.Event()
+
+    def answer(self, head: OriginHead) -> None:
+        """The body begins where the server says; an ignored range begins at 0."""
+        self.start = self.frontier = head.start
+        self.answered = True
+
+    def allow(self, limit: float) -> None:
+        """Read on while the frontier is below `limit`."""
+        self._limit = limit
+        if self.frontier < limit:
+            self._wanted.set()
+
+    async def until_wanted(self, length: int | None) -> None:
+        """Hold the socket back while the frontier is at the limit, short of the body's end."""
+        while self.frontier >= self._limit and self.frontier not in (self.stop, length):
+            self._wanted.clear()
+            await self._wanted.wait()
+
+    def holds(self, offset: int) -> bool:
+        """Answer whether this transfer has brought the byte at `offset`."""
+        return self.start <= offset < self.frontier
+
+    def reaches(self, offset: int, distance: float) -> bool:
+        """Answer whether the byte at `offset` is at most `distance` ahead in this body."""
+        ahead = offset - self.frontier
+        return 0 <= ahead <= distance and (self.stop is None or offset < self.stop)
