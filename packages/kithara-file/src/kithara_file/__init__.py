@@ -1,3 +1,24 @@
 """One progressive URL: play while it downloads, seek anywhere, keep the bytes."""
 
-__all__ = ()
+from ._errors import ContentChanged, FileError, NotMedia
+from ._events import Complete, Connected, Failed, FileEvent, Progress
+from ._options import FileOptions
+from ._session import FileSession
+from ._source import FileSource
+
+__all__ = (
+    # the source and its session
+    "FileSource",
+    "FileSession",
+    "FileOptions",
+    # events
+    "FileEvent",
+    "Connected",
+    "Progress",
+    "Complete",
+    "Failed",
+    # errors
+    "FileError",
+    "NotMedia",
+    "ContentChanged",
+)

@@ -127,18 +127,27 @@ class Fetcher:
         self._whole = True
         self._changed.set()
 
+    async def ended(self) -> Exception | None:
+        """Wait until fetching ends; answer why: None when complete, `Cancelled` when closed."""
+        if self._planner is None:
+            raise RuntimeError("the fetcher was not started")
+        await asyncio.wait([self._planner])
+        if self._planner.cancelled():
+            return Cancelled("the fetcher")
+        error = self._planner.exception()
+        if error is None or isinstance(error, Exception):
+            return error
+        raise error
+
     async def wait_complete(self) -> None:
         """Fetch everything and wait until it is committed.
 
         Raises what went wrong, or `Cancelled` if the fetcher was closed.
         """
-        if self._planner is None:
-            raise RuntimeError("the fetcher was not started")
         self.fetch_whole()
-        await asyncio.wait([self._planner])
-        if self._planner.cancelled():
-            raise Cancelled("the fetcher")
-        self._planner.result()
+        error = await self.ended()
+        if error is not None:
+            raise error
 
     async def aclose(self) -> None:
         """Cancel all requests and wait until they are gone. Idempotent."""

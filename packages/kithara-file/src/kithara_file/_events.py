@@ -1,0 +1,61 @@
+"""What happens in a session, for those who watch."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from kithara_stream import MediaInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """The first answer came.
+
+    Attributes:
+        url: the final URL after redirects, without its query.
+        total: size of the file in bytes; None if the server did not tell.
+        seekable: whether the server gives ranges.
+    """
+
+    url: str
+    total: int | None
+    seekable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Bytes arrived. The only event that a slow subscriber may lose.
+
+    Attributes:
+        received: bytes received in this session.
+        total: size of the file in bytes; None while unknown.
+    """
+
+    received: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """The whole file is in the cache.
+
+    Attributes:
+        length: its size in bytes.
+        media_info: what it is.
+    """
+
+    length: int
+    media_info: MediaInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Fetching ended with an error; what is there can still be read.
+
+    Attributes:
+        error: the very object that readers and `wait_complete` raise.
+    """
+
+    error: Exception
+
+
+FileEvent: TypeAlias = Connected | Progress | Complete | Failed

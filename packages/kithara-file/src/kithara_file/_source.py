@@ -1,0 +1,114 @@
+"""A progressive URL, before anything is fetched."""
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from kithara_assets import (
+    AssetId,
+    Assets,
+    OfflineMiss,
+    ResourceKey,
+    ResourceStatus,
+    StreamingResource,
+    encode_path,
+)
+from kithara_net import Net
+from kithara_stream import EventChannel, Fetcher, MediaInfo, sniff
+
+from ._errors import NotMedia
+from ._events import Connected, FileEvent, Progress
+from ._options import FileOptions
+from ._origin import HttpOrigin, shown
+from ._session import FileSession
+
+_SNIFF_SIZE = 1024
+
+
+class FileSource:
+    """One progressive URL, fetched through `net` into `store`.
+
+    Nothing happens before `open()`, or before it is entered as an async context manager, which
+    opens a session and closes it at the end.
+    """
+
+    def __init__(
+        self, url: str, *, store: Assets, net: Net, options: FileOptions | None = None
+    ) -> None:
+        self.url = url
+        self._store = store
+        self._net = net
+        self._options = options or FileOptions()
+        self._entered: FileSession | None = None
+
+    @property
+    def key(self) -> ResourceKey:
+        """Where the file lives in the store."""
+        asset = AssetId.from_url(self.url, self._options.discriminator)
+        return ResourceKey(asset.asset_root, encode_path(urlsplit(self.url).path))
+
+    async def open(self) -> FileSession:
+        """Connect, or open what the store has complete; return once the first bytes are known.
+
+        Raises `OfflineMiss` (offline and not in the store), `NotMedia`, or the error of the
+        network or the store that stood in the way.
+        """
+        async with AsyncExitStack() as undo:
+            resource = self._store.open_streaming_resource(self.key)
+            undo.callback(resource.close)
+            channel: EventChannel[FileEvent] = EventChannel()
+            cached, fetcher, media_type = 0, None, None
+            if resource.status is ResourceStatus.COMPLETE:
+                cached = resource.length or 0
+            elif self._options.offline:
+                raise OfflineMiss(url=shown(self.url), missing="the file")
+            else:
+                origin = HttpOrigin(self._net, self.url, self._options.headers)
+                fetcher = self._fetcher(origin, resource, channel)
+                undo.push_async_callback(fetcher.aclose)
+                await self._connect(origin, fetcher, channel)
+                media_type = origin.media_type
+            media_info = await self._look(resource, media_type)
+            session = FileSession(resource, fetcher, media_info, channel, cached)
+            undo.pop_all()
+            if self._options.whole and fetcher is not None:
+                fetcher.fetch_whole()
+            return session
+
+    def _fetcher(
+        self, origin: HttpOrigin, resource: StreamingResource, channel: EventChannel[FileEvent]
+    ) -> Fetcher:
+        def progress(received: int) -> None:
+            channel.publish(Progress(received=received, total=resource.length), droppable=True)
+
+        look_ahead = self._options.look_ahead
+        return Fetcher(origin, resource, look_ahead=look_ahead, on_progress=progress)
+
+    async def _connect(
+        self, origin: HttpOrigin, fetcher: Fetcher, channel: EventChannel[FileEvent]
+    ) -> None:
+        head = await fetcher.start()
+        if head.total == 0:
+            raise NotMedia(url=shown(self.url), container=None)
+        url = shown(origin.final_url)
+        channel.publish(Connected(url=url, total=head.total, seekable=head.accepts_ranges))
+
+    async def _look(self, resource: StreamingResource, media_type: str | None) -> MediaInfo:
+        if await resource.wait_range_async(0, _SNIFF_SIZE) == "eof":
+            raise NotMedia(url=shown(self.url), container=None)
+        head = resource.read_at(0, _SNIFF_SIZE)
+        return MediaInfo(container=sniff(head), media_type=media_type)
+
+    async def __aenter__(self) -> FileSession:
+        self._entered = await self.open()
+        return self._entered
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._entered is not None:
+            await self._entered.aclose()
