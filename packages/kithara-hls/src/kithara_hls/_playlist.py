@@ -1,0 +1,136 @@
+"""What a playlist says, as frozen facts: every URL, byte range and IV is resolved here."""
+
+from dataclasses import dataclass, field
+
+from kithara_net import RangeSpec
+
+from ._errors import UnsupportedHls
+from ._urls import redacted
+
+__all__ = (
+    "EncryptionKey",
+    "InitSection",
+    "MediaPlaylist",
+    "MultivariantPlaylist",
+    "Rendition",
+    "Segment",
+    "Variant",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """One EXT-X-MEDIA of TYPE=AUDIO; without ``url`` its audio is in the variant's own segments.
+
+    ``index`` counts the audio renditions of the playlist from 0.
+    """
+
+    index: int
+    group: str
+    name: str
+    language: str | None
+    default: bool
+    autoselect: bool
+    url: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One EXT-X-STREAM-INF; ``bandwidth`` in bit/s, 0 where the playlist does not tell it.
+
+    ``index`` counts the variants of the playlist from 0, in its order.
+    """
+
+    index: int
+    bandwidth: int
+    average_bandwidth: int | None
+    codecs: tuple[str, ...]
+    resolution: str | None
+    audio_group: str | None
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptionKey:
+    """AES-128-CBC of a whole part: where the key is, and the 16 bytes of the IV to use with it."""
+
+    url: str = field(repr=False)
+    iv: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitSection:
+    """One EXT-X-MAP; ``byte_range`` None means the whole resource."""
+
+    url: str = field(repr=False)
+    byte_range: RangeSpec | None
+    key: EncryptionKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One media segment; ``duration`` in seconds as the playlist says it, ``index`` from 0.
+
+    ``sequence`` is its media sequence number; ``discontinuity`` says that it starts anew.
+    """
+
+    index: int
+    sequence: int
+    duration: float
+    url: str = field(repr=False)
+    byte_range: RangeSpec | None
+    init: InitSection | None
+    key: EncryptionKey | None
+    discontinuity: bool
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultivariantPlaylist:
+    """The variants (never I-frame lists) and audio renditions that a presentation offers."""
+
+    url: str = field(repr=False)
+    variants: tuple[Variant, ...]
+    renditions: tuple[Rendition, ...]
+
+    def rendition_for(self, variant: Variant) -> Rendition | None:
+        """Choose the audio of ``variant``: DEFAULT, else AUTOSELECT, else the group's first.
+
+        None if the variant names no audio group, or one that does not exist.
+        """
+        group = [r for r in self.renditions if r.group == variant.audio_group]
+        if variant.audio_group is None or not group:
+            return None
+        return max(group, key=lambda r: (r.default, r.autoselect, -r.index))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaPlaylist:
+    """The segments of one variant or rendition, in order."""
+
+    url: str = field(repr=False)
+    segments: tuple[Segment, ...]
+    ended: bool
+    playlist_type: str | None
+
+    @property
+    def duration(self) -> float:
+        """The sum of the segments' durations, in seconds."""
+        return sum(segment.duration for segment in self.segments)
+
+    def require_playable(self) -> None:
+        """Raise UnsupportedHls for a live list and for gaps: both are told apart, not guessed."""
+        if not self.ended and self.playlist_type != "vod":
+            raise UnsupportedHls(
+                "a live playlist",
+                "it has no EXT-X-ENDLIST and is not of EXT-X-PLAYLIST-TYPE:VOD, "
+                "only recordings can be opened",
+                url=self.url,
+            )
+        for segment in self.segments:
+            if segment.gap:
+                raise UnsupportedHls(
+                    "EXT-X-GAP",
+                    f"segment {segment.index} ({redacted(segment.url)}) does not exist",
+                    url=self.url,
+                )
