@@ -1,0 +1,87 @@
+"""A small resource that is read and written as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from aiofiles.os import wrap
+
+from kithara_storage._errors import ResourceMissing, from_os_error
+from kithara_storage._fs import FsOps
+from kithara_storage._part import open_private
+
+
+class AtomicResource:
+    """One file that is replaced whole: readers see the old content or the new, never a mixture.
+
+    For playlists, keys and records. Each operation is one trip to the loop's thread pool.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, mode: int = 0o600, fs: FsOps | None = None
+    ) -> None:
+        self._path = Path(path)
+        self._mode = mode
+        self._fs = FsOps() if fs is None else fs
+
+    def __repr__(self) -> str:
+        return f"<AtomicResource {self._path.name}>"
+
+    @property
+    def path(self) -> Path:
+        """Where the content lives."""
+        return self._path
+
+    def exists(self) -> bool:
+        """Whether there is content now. Raises `StorageFailed` if that cannot be told."""
+        try:
+            return self._fs.is_file(self._fs.stat(self._path))
+        except OSError as error:
+            raise from_os_error(error, path=self._path, operation="look") from error
+
+    async def read(self) -> bytes:
+        """Return the content. Raises `ResourceMissing` if there is none, `StorageFailed`."""
+        try:
+            return await wrap(self._read)()
+        except FileNotFoundError as error:
+            raise ResourceMissing(path=self._path) from error
+        except OSError as error:
+            raise from_os_error(error, path=self._path, operation="read") from error
+
+    async def write(self, data: bytes) -> None:
+        """Replace the content; on the disk, under its name, when this returns.
+
+        Of two writes at once, the one that ends last stays. Cancelled, it happens wholly or not
+        at all. Raises `DiskFull` or `StorageFailed`; the old content stays then.
+        """
+        try:
+            await wrap(self._write)(bytes(data))
+        except OSError as error:
+            raise from_os_error(error, path=self._path, operation="write") from error
+
+    def _read(self) -> bytes:
+        fd = self._fs.open(self._path, os.O_RDONLY)
+        try:
+            buffer = bytearray(self._fs.fstat(fd).st_size)
+            done = self._fs.read_all(fd, memoryview(buffer), 0)
+        finally:
+            self._fs.close(fd)
+        return bytes(memoryview(buffer)[:done])
+
+    def _write(self, data: bytes) -> None:
+        file = open_private(self._fs, self._path, self._mode)
+        assert file.part is not None
+        try:
+            if data:
+                self._fs.write_all(file.fd, (memoryview(data),), 0)
+            self._fs.fdatasync(file.fd)
+            self._fs.rename(file.part, self._path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._fs.unlink(file.part)
+            raise
+        finally:
+            self._fs.close(file.fd)
+        self._fs.fsync_dir(self._path.parent)
