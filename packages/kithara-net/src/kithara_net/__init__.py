@@ -1,5 +1,53 @@
 """HTTP byte ranges that are what was asked for, or a typed error."""
 
-from kithara_net._models import RangeSpec
+from kithara_net._client import HttpClient
+from kithara_net._errors import (
+    BadResponse,
+    BodyCorrupt,
+    BodyEncoded,
+    BodyTooLarge,
+    BodyTruncated,
+    ConnectFailed,
+    ConnectionLost,
+    InvalidUrl,
+    NetClosed,
+    NetError,
+    RangeMismatch,
+    RangeNotSatisfiable,
+    RedirectRefused,
+    TimedOut,
+    UnexpectedStatus,
+)
+from kithara_net._models import FetchedBytes, NetOptions, RangeSpec, ResponseHead, Validator
+from kithara_net._protocols import ByteStream, Net
 
-__all__ = ("RangeSpec",)
+__all__ = (
+    # fetching
+    "HttpClient",
+    "Net",
+    "ByteStream",
+    # facts
+    "FetchedBytes",
+    "NetOptions",
+    "RangeSpec",
+    "ResponseHead",
+    "Validator",
+    # errors: base, address, connection
+    "NetError",
+    "InvalidUrl",
+    "NetClosed",
+    "ConnectFailed",
+    "ConnectionLost",
+    "TimedOut",
+    # errors: answer
+    "BadResponse",
+    "RedirectRefused",
+    "UnexpectedStatus",
+    "RangeNotSatisfiable",
+    "RangeMismatch",
+    # errors: body
+    "BodyCorrupt",
+    "BodyEncoded",
+    "BodyTooLarge",
+    "BodyTruncated",
+)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,81 @@ class RangeSpec:
 
     def __str__(self) -> str:
         return f"[{self.start}, {'end' if self.stop is None else self.stop})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validator:
+    """What a server says about the version of a resource. Equal validators: the same version.
+
+    `if_range` is the value to send as `If-Range`: the entity tag if it is strong, else the date
+    of the last change if it was at least a second before the answer; None if neither will do.
+    """
+
+    etag: str | None
+    last_modified: str | None
+    if_range: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ResponseHead:
+    """What is known of a response before its body.
+
+    `start` and `stop` say where in the resource this body lies, in bytes: for a 200 that is 0 and
+    `total`. `stop` and `total` are None while unknown; `total` is the size of the whole resource,
+    not of this body. `final_url` is the address after redirects, query and all, without user-info.
+    `media_type` is lower-case and without parameters. The representation hides the query.
+    """
+
+    status: int
+    final_url: str
+    headers: Mapping[str, str]
+    """Case-insensitive; a repeated field is joined with `", "`."""
+    start: int
+    stop: int | None
+    total: int | None
+    validator: Validator | None
+    accepts_ranges: bool
+    media_type: str | None
+
+    def __repr__(self) -> str:
+        address = self.final_url.partition("?")[0]
+        return (
+            f"ResponseHead(status={self.status}, final_url={address!r}, start={self.start}, "
+            f"stop={self.stop}, total={self.total}, media_type={self.media_type!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedBytes:
+    """A whole body, inflated if it came compressed, and the head of its response."""
+
+    head: ResponseHead
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetOptions:
+    """How `HttpClient` behaves. Timeouts are in seconds and positive; None is no limit.
+
+    There is no limit on the whole transfer. `first_byte_timeout` runs from the sent request to
+    the head of the response, `stall_timeout` while a reader waits for the next bytes of a body.
+    `headers` go with every request; those of a request win over them.
+    """
+
+    user_agent: str = "kithara-net"
+    connect_timeout: float | None = 15.0
+    first_byte_timeout: float | None = 30.0
+    stall_timeout: float | None = 30.0
+    max_redirects: int = 10
+    connections_per_host: int = 8
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "first_byte_timeout", "stall_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and seconds <= 0:
+                raise ValueError(f"{name} must be positive or None, not {seconds}")
+        if self.max_redirects < 0:
+            raise ValueError(f"max_redirects must not be negative, as {self.max_redirects} is")
+        if self.connections_per_host < 1:
+            raise ValueError("connections_per_host must be at least 1")

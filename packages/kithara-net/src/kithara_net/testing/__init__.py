@@ -5,7 +5,7 @@ from kithara_net.testing._resource import Behaviour, RequestRecord, Resource
 from kithara_net.testing._server import Server
 from kithara_net.testing._threaded import ThreadedServer
 
-__all__ = (  # noqa: RUF022 # grouped by meaning
+__all__ = (
     # servers
     "Server",
     "ThreadedServer",

@@ -1,0 +1,138 @@
+"""A response body on its way: counted, bounded, and ended only where it provably ends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+import aiohttp
+
+from kithara_net._errors import BodyTruncated, NetClosed, NetError, RangeMismatch, TimedOut
+from kithara_net._head import ends_with_connection
+from kithara_net._headers import HeaderMap
+from kithara_net._models import RangeSpec, ResponseHead
+
+
+class Body:
+    """One response body. Iterate it once; `close` ends it and, unless it was read, its connection.
+
+    It satisfies `ByteStream`. After a failure every further step raises the same error.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        *,
+        session: aiohttp.ClientSession,
+        url: str,
+        asked: RangeSpec | None,
+        stall_timeout: float | None,
+    ) -> None:
+        self._response = response
+        self._session = session
+        self._url = url
+        self._asked = asked
+        self._stall_timeout = stall_timeout
+        self._head: ResponseHead | None = None
+        self._expected: int | None = None
+        self._received = 0
+        self._done = False
+        self._closed = False
+        self._failure: NetError | None = None
+        self._broken: Exception | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._by_connection = ends_with_connection(HeaderMap(response.headers.items()))
+        connection = response.connection
+        if connection is not None and (protocol := connection.protocol) is not None:
+            # From here on `stall_timeout` counts, and only while somebody waits.
+            protocol.read_timeout = None
+            protocol.start_timeout()
+            if self._by_connection:
+                self._closing = protocol.closed
+                if self._closing is not None:
+                    self._closing.add_done_callback(_retrieve)
+
+    def accept(self, head: ResponseHead) -> None:
+        """Take the checked head; the body must fit it from now on."""
+        self._head = head
+        self._expected = None if head.stop is None else head.stop - head.start
+
+    @property
+    def head(self) -> ResponseHead:
+        """The head of the response."""
+        assert self._head is not None, "a body is handed out with its head"
+        return self._head
+
+    def close(self) -> None:
+        """Let go of the connection: back to the pool if the body was read, else closed at once."""
+        self._closed = True
+        self._response.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if self._done:
+            raise StopAsyncIteration
+        piece = b"" if self._broken is not None else await self._next_piece()
+        self._received += len(piece)
+        if self._expected is not None and self._received > self._expected:
+            reason = f"more than the declared {self._expected} bytes arrived"
+            raise self._failed(RangeMismatch(url=self._url, byte_range=self._asked, reason=reason))
+        if piece:
+            return piece
+        if self._broken is not None or not self._end_is_proven():
+            raise self._failed(self._broken_off()) from self._broken
+        self._done = True
+        raise StopAsyncIteration
+
+    async def _next_piece(self) -> bytes:
+        """The bytes that are there, waiting for some; empty at the end or with `_broken` set."""
+        content = self._response.content
+        if self._closed:
+            raise self._failed(NetClosed(url=self._url))
+        try:
+            piece = content.read_nowait()
+            while not piece and not content.at_eof():
+                async with asyncio.timeout(self._stall_timeout):
+                    piece = await content.readany()
+            return piece
+        except TimeoutError as exc:
+            seconds = self._stall_timeout or 0.0
+            raise self._failed(TimedOut(url=self._url, phase="stall", seconds=seconds)) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            self._broken = exc
+        except RuntimeError as exc:
+            if not self._session.closed:
+                raise
+            self._broken = exc
+        # The failure hides the bytes that arrived before it; forgetting it is the way to them.
+        content.set_exception(None)  # type: ignore[arg-type] # see the line above
+        return content.read_nowait()
+
+    def _end_is_proven(self) -> bool:
+        if self._expected is not None and self._received < self._expected:
+            return False
+        if not self._by_connection:
+            return True
+        if self._closing is None or self._session.closed or self._closed:
+            return False
+        closing = self._closing
+        return closing.done() and not closing.cancelled() and closing.exception() is None
+
+    def _broken_off(self) -> NetError:
+        if self._closed or self._session.closed:
+            return NetClosed(url=self._url)
+        return BodyTruncated(url=self._url, received=self._received, expected=self._expected)
+
+    def _failed(self, failure: NetError) -> NetError:
+        self._failure = failure
+        self._response.close()
+        return failure
+
+
+def _retrieve(closing: asyncio.Future[None]) -> None:
+    if not closing.cancelled():
+        closing.exception()

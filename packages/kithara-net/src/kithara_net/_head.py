@@ -1,0 +1,177 @@
+"""From status and header fields to a `ResponseHead`, checked against what was asked for."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from kithara_net._errors import (
+    BadResponse,
+    BodyEncoded,
+    RangeMismatch,
+    RangeNotSatisfiable,
+    UnexpectedStatus,
+)
+from kithara_net._headers import HeaderMap
+from kithara_net._models import RangeSpec, ResponseHead, Validator
+
+# 18 digits: an exabyte, and still a signed 64-bit number everywhere below us.
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
+_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\Z", re.I)
+_UNSATISFIED = re.compile(r"bytes +\*/([0-9]{1,18})\Z", re.I)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+\Z")
+_WHOLE = frozenset({200, 203})
+
+
+def parse_head(
+    *,
+    status: int,
+    final_url: str,
+    headers: HeaderMap,
+    asked: RangeSpec | None,
+    url: str,
+    codings: frozenset[str] = frozenset(),
+) -> ResponseHead:
+    """The head of a usable response; `codings` are the content codings that were asked for.
+
+    `url` is what errors show. Raises `UnexpectedStatus`, `RangeNotSatisfiable`, `RangeMismatch`,
+    `BodyEncoded`, `BadResponse`.
+    """
+    if status == 416:
+        total = _unsatisfied_total(headers)
+        raise RangeNotSatisfiable(url=url, byte_range=asked, total=total)
+    if status not in _WHOLE and status != 206:
+        raise UnexpectedStatus(url=url, status=status, retry_after=retry_after(headers))
+    coding = content_coding(headers)
+    if coding != "identity" and coding not in codings:
+        raise BodyEncoded(url=url, encoding=coding)
+    transfer = [token for token in _tokens(headers, "Transfer-Encoding") if token != "identity"]
+    if transfer not in ([], ["chunked"]):
+        raise BodyEncoded(url=url, encoding=", ".join(transfer))
+
+    length = None if transfer else _content_length(headers, url)
+    start, stop, total = 0, length, length
+    if coding != "identity":
+        stop = total = None
+    if status == 206:
+        start, stop, total = _partial(headers, asked, length, url)
+    return ResponseHead(
+        status=status,
+        final_url=final_url,
+        headers=headers,
+        start=start,
+        stop=stop,
+        total=total,
+        validator=_validator(headers),
+        accepts_ranges=status == 206 or "bytes" in _tokens(headers, "Accept-Ranges"),
+        media_type=_media_type(headers),
+    )
+
+
+def content_coding(headers: HeaderMap) -> str:
+    """The coding of the body in lower case, `identity` for none, joined when there are several."""
+    codings = [token for token in _tokens(headers, "Content-Encoding") if token != "identity"]
+    return ", ".join("gzip" if name == "x-gzip" else name for name in codings) or "identity"
+
+
+def ends_with_connection(headers: HeaderMap) -> bool:
+    """True if nothing but the closing of the connection ends the body."""
+    return "Content-Length" not in headers and "Transfer-Encoding" not in headers
+
+
+def retry_after(headers: HeaderMap) -> float | None:
+    """Seconds to wait by `Retry-After`, not negative; None if absent or not understood."""
+    text = headers.get("Retry-After", "").strip()
+    if _NUMBER.match(text):
+        return float(text)
+    then, now = _date(text), _date(headers.get("Date", ""))
+    if then is None:
+        return None
+    return max(0.0, then.timestamp() - (time.time() if now is None else now.timestamp()))
+
+
+def _partial(
+    headers: HeaderMap, asked: RangeSpec | None, length: int | None, url: str
+) -> tuple[int, int, int | None]:
+    """Start, stop and total of a 206 that fits `asked`."""
+
+    def mismatch(reason: str) -> RangeMismatch:
+        return RangeMismatch(url=url, byte_range=asked, reason=reason)
+
+    if asked is None:
+        raise mismatch("the server sent a part (206)")
+    fields = headers.values_of("Content-Range")
+    if len(set(fields)) != 1:
+        raise mismatch("the 206 says several ranges" if fields else "the 206 says no range")
+    match = _CONTENT_RANGE.match(fields[0].strip())
+    if match is None:
+        raise mismatch("the 206 has an unreadable Content-Range")
+    start, stop = int(match[1]), int(match[2]) + 1
+    total = None if match[3] == "*" else int(match[3])
+    said = f"the 206 says [{start}, {stop}) of {'*' if total is None else total}"
+    if stop <= start or (total is not None and stop > total):
+        raise mismatch(f"{said}, which is absurd")
+    if start != asked.start:
+        raise mismatch(said)
+    if total is not None:
+        if stop != (total if asked.stop is None else min(asked.stop, total)):
+            raise mismatch(said)
+    elif asked.stop is not None and stop > asked.stop:
+        raise mismatch(said)
+    if length is not None and length != stop - start:
+        raise mismatch(f"{said} and a body of {length} bytes")
+    return start, stop, total
+
+
+def _unsatisfied_total(headers: HeaderMap) -> int | None:
+    match = _UNSATISFIED.match(headers.get("Content-Range", "").strip())
+    return None if match is None else int(match[1])
+
+
+def _content_length(headers: HeaderMap, url: str) -> int | None:
+    fields = set(_tokens(headers, "Content-Length"))
+    if not fields:
+        return None
+    if len(fields) > 1:
+        raise BadResponse(url=url, reason="it has several Content-Length")
+    text = fields.pop()
+    if not _NUMBER.match(text):
+        raise BadResponse(url=url, reason="it has an unreadable Content-Length")
+    return int(text)
+
+
+def _validator(headers: HeaderMap) -> Validator | None:
+    tags = set(headers.values_of("ETag"))
+    etag = tags.pop().strip() if len(tags) == 1 else None
+    last_modified = headers.get("Last-Modified", "").strip() or None
+    if not etag and last_modified is None:
+        return None
+    if_range = None
+    if etag and etag.startswith('"') and etag.endswith('"') and len(etag) > 1:
+        if_range = etag
+    elif not etag and last_modified is not None:
+        changed, answered = _date(last_modified), _date(headers.get("Date", ""))
+        if changed is not None and answered is not None:
+            if_range = last_modified if (answered - changed).total_seconds() >= 1 else None
+    return Validator(etag=etag or None, last_modified=last_modified, if_range=if_range)
+
+
+def _media_type(headers: HeaderMap) -> str | None:
+    values = headers.values_of("Content-Type")
+    text = values[-1].partition(";")[0].strip().lower() if values else ""
+    return text if _MEDIA_TYPE.match(text) else None
+
+
+def _tokens(headers: HeaderMap, name: str) -> list[str]:
+    return [token for part in headers.get(name, "").split(",") if (token := part.strip().lower())]
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # Both sides of every subtraction must know their zone; "-0000" parses without one.
+    return date if date.tzinfo is not None else None
