@@ -85,7 +85,7 @@ class FileSession:
         return Reader(self.source())
 
     def events(self) -> Subscription[FileEvent]:
-        """What happens from now on; ends when the session closes. On the event loop only."""
+        """What happened and what happens; ends when the session closes. On the event loop only."""
         return self._channel.subscribe()
 
     async def wait_complete(self) -> None:

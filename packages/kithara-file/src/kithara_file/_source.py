@@ -2,7 +2,6 @@
 
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from kithara_assets import (
@@ -18,7 +17,7 @@ from kithara_net import Net
 from kithara_stream import EventChannel, Fetcher, MediaInfo, sniff
 
 from ._errors import NotMedia
-from ._events import Connected, FileEvent, Progress
+from ._events import Complete, Connected, FileEvent, Progress
 from ._options import FileOptions
 from ._origin import HttpOrigin, shown
 from ._session import FileSession
@@ -70,6 +69,8 @@ class FileSource:
                 await self._connect(origin, fetcher, channel)
                 media_type = origin.media_type
             media_info = await self._look(resource, media_type)
+            if fetcher is None:
+                channel.publish(Complete(length=cached, media_info=media_info))
             session = FileSession(resource, fetcher, media_info, channel, cached)
             undo.pop_all()
             if self._options.whole and fetcher is not None:

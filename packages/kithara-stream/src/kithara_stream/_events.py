@@ -52,22 +52,28 @@ class EventChannel(Generic[Event]):
     """Hands each event to every subscriber. Belongs to one event loop and never blocks it.
 
     A subscriber that does not keep up loses its oldest droppable events (progress); an event that
-    was published as not droppable (a change of state) is always delivered.
+    was published as not droppable (a change of state) is always delivered, and a later subscriber
+    is told the changes of state so far first (the last 1024 of them).
     """
 
     def __init__(self, limit: int = 256) -> None:
         self._limit = limit
+        self._history: deque[Event] = deque(maxlen=1024)
         self._subscriptions: list[Subscription[Event]] = []
         self._closed = False
 
     def publish(self, event: Event, *, droppable: bool = False) -> None:
-        """Hand `event` to all subscribers there are now."""
+        """Hand `event` to all subscribers; one that is not droppable to later ones too."""
+        if not droppable:
+            self._history.append(event)
         for subscription in self._subscriptions:
             subscription._put(event, droppable)
 
     def subscribe(self) -> Subscription[Event]:
-        """Receive what is published from now on. On a closed channel it ends at once."""
+        """Receive the changes of state so far and what comes; ends when the channel is closed."""
         subscription = Subscription(self, self._limit)
+        for event in self._history:
+            subscription._put(event, droppable=False)
         if self._closed:
             subscription._end()
         else:

@@ -213,7 +213,7 @@ class Fetcher:
         error = transfer.task.exception()
         if error is not None:
             # A request that nobody needs any more may break in silence: a new need asks again.
-            if not transfer.answered or self._whole or self._serves(transfer):
+            if not transfer.idle:
                 raise error
         elif transfer.ended and self._sink.length is None:
             self._sink.set_length(transfer.frontier)
@@ -231,12 +231,21 @@ class Fetcher:
                 continue
             if length is not None and gap > length:
                 continue
-            if not self._under_way(gap):
-                self._begin(gap, urgent=gap == position)
-        if self._whole and not self._transfers:
-            self._begin(self._covered(0), urgent=True)
+            if not self._under_way(gap) and (gap == position or self._has_room()):
+                self._begin(gap)
+        idle = not any(self._serves(transfer) for transfer in self._transfers)
+        if self._whole or (idle and self._nearly_whole(length)):
+            self._fill(self._covered(0))
         for transfer in self._transfers:
-            transfer.allow(self._limit(transfer))
+            transfer.allow(self._limit(transfer), step)
+
+    def _nearly_whole(self, length: int | None) -> bool:
+        """Answer whether what is missing fits into the read-ahead: small holes are filled then."""
+        missing, offset = 0, 0
+        while length is not None and (hole := self._sink.next_hole(offset, length)) is not None:
+            missing += hole[1] - hole[0]
+            offset = hole[1]
+        return 0 < missing <= self._look_ahead
 
     def _readers(self) -> list[Cursor]:
         """The readers, newest first."""
@@ -263,7 +272,7 @@ class Fetcher:
 
     def _limit(self, transfer: Transfer) -> float:
         """How far the readers near a transfer want it to go; its frontier if there is none."""
-        if self._whole:
+        if transfer.filling:
             return math.inf
         distance = self._read_through if self._ranges_work else math.inf
         near = [
@@ -276,20 +285,27 @@ class Fetcher:
     def _serves(self, transfer: Transfer) -> bool:
         return self._limit(transfer) > transfer.frontier
 
-    def _begin(self, start: int, *, urgent: bool) -> None:
-        if len(self._transfers) >= min(len(self._readers()) + 1, _MOST_TRANSFERS):
-            if not urgent:
-                return
-            idle = [t for t in self._transfers if not self._serves(t)]
-            victim = (idle or self._transfers)[0]
-            assert victim.task is not None
-            victim.task.cancel()
+    def _fill(self, hole: int) -> None:
+        """Fill the first hole, by a request that stands right before it or by one more."""
+        if hole == self._sink.length or any(transfer.filling for transfer in self._transfers):
+            return
+        ready = [transfer for transfer in self._transfers if transfer.reaches(hole, 0)]
+        (ready[0] if ready else self._begin(hole)).filling = True
+
+    def _has_room(self) -> bool:
+        return len(self._transfers) < min(len(self._readers()) + 1, _MOST_TRANSFERS)
+
+    def _begin(self, start: int) -> Transfer:
+        if not self._has_room():
+            idle = [transfer for transfer in self._transfers if not self._serves(transfer)]
+            (idle or self._transfers)[0].cancel()
         if not self._ranges_work:
             start = 0
         transfer = Transfer(start, self._hole_end(start))
         transfer.task = self._loop.create_task(self._pull(transfer))
         transfer.task.add_done_callback(lambda _: self._changed.set())
         self._transfers.append(transfer)
+        return transfer
 
     def _hole_end(self, start: int) -> int | None:
         """Where a request from `start` should stop: None for the end of the resource."""

@@ -67,8 +67,8 @@ class LoopThread:
             if task is not None:
                 task.cancel()
 
-        self._loop.call_soon_threadsafe(begin)
         try:
+            self._loop.call_soon_threadsafe(begin)
             return outcome.result()
         except KeyboardInterrupt:
             self._loop.call_soon_threadsafe(cancel)

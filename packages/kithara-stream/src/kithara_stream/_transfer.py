@@ -15,26 +15,37 @@ class Transfer:
         self.frontier = start
         self.answered = False
         self.ended = False
+        self.filling = False
         self.task: asyncio.Task[None] | None = None
         self._limit: float = math.inf
         self._wanted = asyncio.Event()
+
+    def cancel(self) -> None:
+        """End the request; what it brought stays."""
+        if self.task is not None:
+            self.task.cancel()
 
     def answer(self, head: OriginHead) -> None:
         """The body begins where the server says; an ignored range begins at 0."""
         self.start = self.frontier = head.start
         self.answered = True
 
-    def allow(self, limit: float) -> None:
-        """Read on while the frontier is below `limit`."""
+    def allow(self, limit: float, slack: int) -> None:
+        """Read on up to `limit`; a body that is held back goes on once `slack` bytes are free."""
         self._limit = limit
-        if self.frontier < limit:
+        if self.frontier + slack <= limit:
             self._wanted.set()
 
     async def until_wanted(self, length: int | None) -> None:
         """Hold the socket back while the frontier is at the limit, short of the body's end."""
-        while self.frontier >= self._limit and self.frontier not in (self.stop, length):
+        if self.idle and self.frontier not in (self.stop, length):
             self._wanted.clear()
             await self._wanted.wait()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody wanted more of this body when the plan was last made."""
+        return self.answered and self.frontier >= self._limit
 
     def holds(self, offset: int) -> bool:
         """Answer whether this transfer has brought the byte at `offset`."""

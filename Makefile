@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up all they need on a fresh machine; the rest is for daily work.
+
+.PHONY: help setup demo test check format bench wheels clean
+.DEFAULT_GOAL := help
+
+# Looked up when used: the set-up may just have installed it.
+UV = $(shell command -v uv || echo .tools/bin/uv)
+RUN = $(UV) run --frozen
+
+help:  ## Show these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+
+setup:  ## Install what is missing: uv, libraries, the environment
+	@tools/bootstrap
+	@$(UV) sync --frozen --quiet
+
+demo: setup  ## Stream a sample over a slow loopback link, then play it again with no server
+	@$(RUN) --no-sync python demo/demo.py
+
+test:  ## Run everything that must hold (what CI runs)
+	@tools/bootstrap test
+	@$(UV) sync --frozen --quiet
+	@$(MAKE) --no-print-directory check
+	@$(RUN) --no-sync pytest
+
+check: setup  ## Lint, types and layering, in under a minute
+	@$(RUN) --no-sync ruff check
+	@$(RUN) --no-sync ruff format --check
+	@$(RUN) --no-sync mypy
+	@$(RUN) --no-sync lint-imports --no-cache
+
+format: setup  ## Format and sort imports
+	@$(RUN) --no-sync ruff check --fix
+	@$(RUN) --no-sync ruff format
+
+bench: setup  ## Compare with peers, side by side in one run
+	@for script in benchmarks/bench_*.py; do $(RUN) --no-sync python "$$script"; done
+
+wheels: setup  ## Build wheels and sdists of all packages into dist/
+	@rm -rf dist
+	@$(UV) build --all-packages --out-dir dist
+
+clean:  ## Remove the environment and everything that was built
+	rm -rf .venv .tools dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find packages -name '*.so' -delete -o -name '*.egg-info' -prune -exec rm -rf {} +

@@ -1,0 +1,353 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kithara_storage import DiskWriter, ResourceStatus, StreamingResource
+from kithara_stream import BodyEnded, Cancelled, Fetcher, OriginBody
+
+DATA = random.Random(1).randbytes(1_000_000)
+CHUNK = 10_000
+
+
+@dataclass
+class Head:
+    start: int
+    total: int | None
+    accepts_ranges: bool
+
+
+@dataclass
+class Body:
+    origin: "Scripted"
+    head: Head
+    stop: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        origin, offset = self.origin, self.head.start
+        while offset < self.stop:
+            if origin.gate is not None and offset >= origin.gate_at:
+                await origin.gate.wait()
+            if offset in origin.breaks:
+                raise origin.breaks.pop(offset)
+            chunk = DATA[offset : min(offset + CHUNK, self.stop)]
+            offset += len(chunk)
+            origin.sent += len(chunk)
+            origin.progressed()
+            yield chunk
+
+
+@dataclass
+class Scripted:
+    """An origin in memory that records what was asked and can be told to misbehave."""
+
+    ranges: bool = True
+    total_known: bool = True
+    promised: int = len(DATA)
+    gate: asyncio.Event | None = None
+    gate_at: int = 0
+    breaks: dict[int, Exception] = field(default_factory=dict)
+    refuses: Exception | None = None
+    asked: list[tuple[int, int | None]] = field(default_factory=list)
+    sent: int = 0
+    open_now: int = 0
+    watchers: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
+        self.asked.append((start, stop))
+        self.progressed()
+        if self.refuses is not None:
+            raise self.refuses
+        if not self.ranges:
+            start, stop = 0, None
+        self.open_now += 1
+        try:
+            total = self.promised if self.total_known else None
+            end = min(stop or len(DATA), len(DATA))
+            yield Body(self, Head(start, total, self.ranges), end)
+        finally:
+            self.open_now -= 1
+
+    def progressed(self) -> None:
+        for condition, event in self.watchers:
+            if condition():
+                event.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        event = asyncio.Event()
+        self.watchers.append((condition, event))
+        if not condition():
+            await event.wait()
+
+
+@pytest.fixture
+def resource(tmp_path: Path) -> Iterator[StreamingResource]:
+    with DiskWriter() as writer:
+        resource = StreamingResource.open(tmp_path / "file", writer)
+        yield resource
+        resource.close()
+
+
+async def settle() -> None:
+    """Let everything on the loop that can run, run."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_linear_reading_is_one_request(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        got = bytearray()
+        while await resource.wait_range_async(len(got), len(got) + 1) == "ready":
+            got += resource.read_at(len(got), 50_000)
+            cursor.advance(len(got))
+        await fetcher.wait_complete()
+    assert bytes(got) == DATA
+    assert origin.asked == [(0, None)]
+    assert resource.status is ResourceStatus.COMPLETE
+    assert fetcher.stats.bytes_received == len(DATA)
+
+
+async def test_read_ahead_is_bounded_until_the_reader_moves(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 100_000)
+        await settle()
+        assert origin.sent == 100_000
+        cursor.advance(50_000)
+        await origin.until(lambda: origin.sent >= 150_000)
+        await settle()
+        assert origin.sent == 150_000
+
+
+async def test_a_small_advance_does_not_wake_the_planner(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 100_000)
+        await settle()
+        cursor.advance(1_000)
+        await settle()
+        assert origin.sent == 100_000
+
+
+async def test_a_far_seek_is_one_more_request_right_there(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=50_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(500_123)
+        assert await resource.wait_range_async(500_123, 500_124) == "ready"
+        assert resource.read_at(500_123, 5) == DATA[500_123:500_128]
+    assert origin.asked == [(0, None), (500_123, None)]
+
+
+async def test_a_short_skip_is_read_through(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=30_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(79_000)
+        assert await resource.wait_range_async(79_000, 79_001) == "ready"
+    assert origin.asked == [(0, None)]
+
+
+async def test_a_look_at_the_tail_does_not_cost_the_head(resource: StreamingResource) -> None:
+    origin = Scripted()
+    tail = len(DATA) - 128
+    async with Fetcher(origin, resource, look_ahead=50_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(tail)
+        await resource.wait_range_async(tail, len(DATA))
+        cursor.advance(len(DATA))
+        cursor.advance(0)
+        offset = 0
+        while await resource.wait_range_async(offset, offset + 1) == "ready":
+            offset += len(resource.read_at(offset, 50_000))
+            cursor.advance(offset)
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None), (tail, None)]
+    assert (resource.path).read_bytes() == DATA
+
+
+async def test_a_third_place_gives_up_the_idle_request(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=20_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        for offset in (300_000, 600_000, 900_000):
+            cursor.need(offset)
+            await resource.wait_range_async(offset, offset + 1)
+        await settle()
+        assert origin.open_now == 2
+    assert [start for start, _ in origin.asked] == [0, 300_000, 600_000, 900_000]
+    assert origin.open_now == 0
+
+
+async def test_two_readers_are_both_served(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        await fetcher.start()
+        near, far = fetcher.cursor(), fetcher.cursor()
+        near.advance(0)
+        far.need(700_000)
+        await resource.wait_range_async(700_000, 800_000)
+        await resource.wait_range_async(0, 100_000)
+        far.close()
+        near.need(100_000)
+        await resource.wait_range_async(100_000, 150_000)
+    assert [start for start, _ in origin.asked] == [0, 700_000]
+
+
+async def test_wait_complete_fills_every_hole_once(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=30_000, read_through=10_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        for offset in (400_000, 200_000):
+            cursor.need(offset)
+            await resource.wait_range_async(offset, offset + 1)
+        await fetcher.wait_complete()
+    assert resource.path.read_bytes() == DATA
+    assert origin.sent <= len(DATA) + 3 * 10_000 + 3 * CHUNK
+
+
+async def test_small_holes_are_filled_without_being_asked(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=300_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        cursor.need(500_000)
+        offset = 500_000
+        while await resource.wait_range_async(offset, offset + 1) == "ready":
+            offset += len(resource.read_at(offset, 50_000))
+            cursor.advance(offset)
+        assert await fetcher.ended() is None
+    assert resource.path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("total_known", [True, False])
+async def test_without_ranges_everything_comes_in_order(
+    resource: StreamingResource, total_known: bool
+) -> None:
+    origin = Scripted(ranges=False, total_known=total_known)
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        cursor.need(600_000)
+        assert await resource.wait_range_async(600_000, 600_001) == "ready"
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None)]
+    assert resource.path.read_bytes() == DATA
+
+
+async def test_an_unknown_length_is_proven_by_the_end_of_the_body(
+    resource: StreamingResource,
+) -> None:
+    async with Fetcher(Scripted(total_known=False), resource) as fetcher:
+        await fetcher.start()
+        assert await resource.wait_range_async(len(DATA), len(DATA) + 1) == "eof"
+        assert await fetcher.ended() is None
+    assert resource.path.read_bytes() == DATA
+
+
+async def test_the_error_of_the_first_request_comes_from_start(
+    resource: StreamingResource,
+) -> None:
+    error = ZeroDivisionError("refused")
+    async with Fetcher(Scripted(refuses=error), resource) as fetcher:
+        with pytest.raises(ZeroDivisionError) as caught:
+            await fetcher.start()
+        assert caught.value is error
+        assert await fetcher.ended() is error
+
+
+async def test_an_error_on_the_way_reaches_readers_as_it_is(resource: StreamingResource) -> None:
+    error = ZeroDivisionError("reset")
+    async with Fetcher(Scripted(breaks={200_000: error}), resource) as fetcher:
+        await fetcher.start()
+        with pytest.raises(ZeroDivisionError) as caught:
+            await resource.wait_range_async(200_000, 200_001)
+        assert caught.value is error
+        assert await resource.wait_range_async(0, 200_000) == "ready"
+        with pytest.raises(ZeroDivisionError):
+            await fetcher.wait_complete()
+
+
+async def test_a_request_that_nobody_needs_may_break(resource: StreamingResource) -> None:
+    origin = Scripted(breaks={50_000: ZeroDivisionError("idle")}, gate=asyncio.Event())
+    origin.gate_at = 50_000
+    async with Fetcher(origin, resource, look_ahead=60_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(600_000)
+        await origin.until(lambda: len(origin.asked) == 2)
+        await settle()
+        assert origin.gate is not None
+        origin.gate.set()
+        assert await resource.wait_range_async(600_000, 600_001) == "ready"
+        cursor.need(50_000)
+        assert await resource.wait_range_async(50_000, 50_001) == "ready"
+    assert [start for start, _ in origin.asked] == [0, 600_000, 50_000]
+
+
+async def test_a_body_that_never_reaches_its_length_is_an_error(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted(promised=len(DATA) + 5)
+    async with Fetcher(origin, resource) as fetcher:
+        await fetcher.start()
+        with pytest.raises(BodyEnded):
+            await fetcher.wait_complete()
+
+
+async def test_closing_cancels_every_request_and_wakes_who_waits(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted(gate=asyncio.Event())
+    fetcher = Fetcher(origin, resource)
+    await fetcher.start()
+    waiting = asyncio.create_task(fetcher.wait_complete())
+    await settle()
+    before = len(asyncio.all_tasks())
+    await fetcher.aclose()
+    await fetcher.aclose()
+    with pytest.raises(Cancelled):
+        await waiting
+    assert origin.open_now == 0
+    assert len(asyncio.all_tasks()) < before
+    fetcher.cursor().need(0)
+
+
+async def test_cancelling_start_leaves_nothing(resource: StreamingResource) -> None:
+    started = asyncio.Event()
+
+    class Silent(Scripted):
+        @asynccontextmanager
+        async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
+            started.set()
+            await asyncio.Event().wait()
+            yield Body(self, Head(0, 0, True), 0)
+
+    async with Fetcher(Silent(), resource) as fetcher:
+        task = asyncio.create_task(fetcher.start())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,0 +1,193 @@
+import io
+import threading
+import wave
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kithara_stream import Cancelled, Reader
+
+T = TypeVar("T")
+
+DATA = bytes(i * 7 % 251 for i in range(3000))
+
+moves = st.one_of(
+    st.tuples(st.just("read"), st.integers(-1, 4000)),
+    st.tuples(st.just("readinto"), st.integers(0, 4000)),
+    st.tuples(st.just("set"), st.integers(0, 4000)),
+    st.tuples(st.just("cur"), st.integers(-500, 500)),
+    st.tuples(st.just("end"), st.integers(-4000, 100)),
+    st.tuples(st.just("tell"), st.just(0)),
+)
+
+
+def play(file: Any, name: str, number: int) -> Any:
+    try:
+        match name:
+            case "read":
+                return file.read(number)
+            case "readinto":
+                buffer = bytearray(number)
+                return file.readinto(buffer), bytes(buffer)
+            case "set":
+                return file.seek(number)
+            case "cur":
+                # BytesIO clamps a relative seek before the start; a raw file refuses it.
+                return file.seek(max(0, file.tell() + number) - file.tell(), io.SEEK_CUR)
+            case "end":
+                return file.seek(max(-len(DATA), number), io.SEEK_END)
+            case _:
+                return file.tell()
+    except ValueError as error:
+        return type(error)
+
+
+def in_thread(work: Callable[[], T]) -> "Future[T]":
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except (Cancelled, OSError, ValueError, EOFError, ZeroDivisionError) as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the fixture is a class
+@given(steps=st.lists(moves, max_size=30), buffered=st.booleans())
+def test_a_complete_source_reads_like_bytesio(
+    growing: Any, steps: list[tuple[str, int]], buffered: bool
+) -> None:
+    reader: Any = Reader(growing(DATA, length=len(DATA)))
+    if buffered:
+        reader = reader.buffered(64)
+    model = io.BytesIO(DATA)
+    for name, number in steps:
+        assert play(reader, name, number) == play(model, name, number)
+
+
+def test_read_waits_until_all_that_was_asked_for_is_there(growing: Any) -> None:
+    source = growing(b"abc", length=10)
+    outcome = in_thread(lambda: Reader(source).read(8))
+    source.waiting.acquire()
+    source.feed(b"defg")
+    assert not outcome.done()
+    source.feed(b"hij")
+    assert outcome.result(5) == b"abcdefgh"
+
+
+def test_readinto1_hands_on_what_is_there(growing: Any) -> None:
+    reader = Reader(growing(b"abc"))
+    buffer = bytearray(8)
+    assert reader.readinto1(buffer) == 3
+    assert bytes(buffer[:3]) == b"abc"
+
+
+def test_buffered_hands_bytes_on_as_they_arrive(growing: Any) -> None:
+    source = growing(b"abcd", length=100)
+    assert Reader(source).buffered(64).read(4) == b"abcd"
+
+
+def test_an_empty_read_is_the_proven_end(growing: Any) -> None:
+    source = growing(b"abc")
+    reader = Reader(source)
+    assert reader.read(3) == b"abc"
+    outcome = in_thread(lambda: reader.read(1))
+    source.end()
+    assert outcome.result(5) == b""
+
+
+def test_unknown_length_is_not_seekable(growing: Any) -> None:
+    source = growing(b"abc")
+    reader = Reader(source)
+    assert not reader.seekable()
+    with pytest.raises(io.UnsupportedOperation):
+        reader.seek(1)
+    source.end()
+    assert reader.seekable()
+    assert reader.seek(-1, io.SEEK_END) == 2
+
+
+def test_close_wakes_a_blocked_read_and_closes_the_source(growing: Any) -> None:
+    source = growing(b"")
+    reader = Reader(source)
+    outcome = in_thread(lambda: reader.read(1))
+    source.waiting.acquire()
+    reader.close()
+    with pytest.raises(Cancelled):
+        outcome.result(5)
+    assert source.closed
+    reader.close()
+    with pytest.raises(ValueError, match="closed"):
+        reader.read(1)
+
+
+def test_the_error_of_the_source_comes_out_as_it_is(growing: Any) -> None:
+    source = growing(b"abc", length=9)
+    error = ZeroDivisionError("of the network")
+    source.fail(error)
+    with pytest.raises(ZeroDivisionError) as caught:
+        Reader(source).read(9)
+    assert caught.value is error
+
+
+def test_seeking_before_the_start_is_refused(growing: Any) -> None:
+    reader = Reader(growing(b"abc", length=3))
+    with pytest.raises(ValueError, match="before the start"):
+        reader.seek(-1)
+    with pytest.raises(ValueError, match="whence"):
+        reader.seek(0, 9)
+
+
+def test_spans_are_files_of_their_own(growing: Any) -> None:
+    source = growing(b"first")
+    source.feed(b"second!", new_span=True)
+    source.feed(b"3", new_span=True)
+    source.end()
+    spans = [(span.container, span.read()) for span in Reader(source).spans()]
+    assert spans == [("at 0", b"first"), ("at 5", b"second!"), ("at 12", b"3")]
+
+
+def test_what_was_not_read_of_a_span_is_skipped(growing: Any) -> None:
+    source = growing(b"first")
+    source.feed(b"second", new_span=True)
+    source.end()
+    assert [span.read(2) for span in Reader(source).spans()] == [b"fi", b"se"]
+
+
+def test_a_span_ends_where_a_later_one_turns_out_to_begin(growing: Any) -> None:
+    source = growing(b"first")
+    spans = Reader(source).spans()
+    outcome = in_thread(lambda: next(spans).read())
+    source.feed(b" part")
+    source.feed(b"second", new_span=True)
+    assert outcome.result(5) == b"first part"
+    source.end()
+    assert next(spans).read() == b"second"
+
+
+def test_closing_a_span_leaves_the_source_open(growing: Any) -> None:
+    source = growing(b"abc", length=3)
+    reader = Reader(source)
+    for span in reader.spans():
+        span.close()
+    assert not source.closed
+
+
+def test_wave_reads_a_raw_reader_of_odd_arrivals(growing: Any) -> None:
+    made = io.BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setparams((2, 2, 8000, 0, "NONE", "none"))
+        out.writeframes(DATA[:2000])
+    whole = made.getvalue()
+    source = growing(length=len(whole))
+    outcome = in_thread(lambda: wave.open(Reader(source)).readframes(500))  # type: ignore[arg-type] # typeshed wants IO[bytes], wave wants read and seek
+    for i in range(0, len(whole), 13):
+        source.feed(whole[i : i + 13])
+    assert outcome.result(5) == DATA[:2000]
