@@ -77,7 +77,11 @@ def sweep_leftovers(fs: FsOps, directory: Path) -> None:
 
     Best effort: what cannot be removed stays for the next sweep.
     """
-    for name in fs.names(directory):
+    try:
+        names = fs.names(directory)
+    except OSError:
+        return
+    for name in names:
         if not name.endswith(SUFFIX):
             continue
         leftover = directory / name
