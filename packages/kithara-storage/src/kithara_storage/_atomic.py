@@ -10,7 +10,7 @@ from aiofiles.os import wrap
 
 from kithara_storage._errors import ResourceMissing, from_os_error
 from kithara_storage._fs import FsOps
-from kithara_storage._part import open_private
+from kithara_storage._part import open_private, sweep_leftovers
 
 
 class AtomicResource:
@@ -54,7 +54,8 @@ class AtomicResource:
         """Replace the content; on the disk, under its name, when this returns.
 
         Of two writes at once, the one that ends last stays. Cancelled, it happens wholly or not
-        at all. Raises `DiskFull` or `StorageFailed`; the old content stays then.
+        at all. Raises `DiskFull` or `StorageFailed`: then the old content is still there, or
+        (if only the folder could not be synced) the new one, which may not survive a power cut.
         """
         try:
             await wrap(self._write)(bytes(data))
@@ -71,6 +72,7 @@ class AtomicResource:
         return bytes(memoryview(buffer)[:done])
 
     def _write(self, data: bytes) -> None:
+        sweep_leftovers(self._fs, self._path.parent, f"{self._path.name}.")
         file = open_private(self._fs, self._path, self._mode)
         assert file.part is not None
         try:

@@ -72,7 +72,15 @@ def open_private(fs: FsOps, final: Path, mode: int = 0o600) -> OpenFile:
         fs.close(fd)  # a sweep of leftovers was quicker: it removes this one
 
 
-def sweep_leftovers(fs: FsOps, directory: Path) -> None:
+def discard(fs: FsOps, file: OpenFile) -> None:
+    """Close a file and remove it if it is not final; its lock is held until it is gone."""
+    if file.part is not None:
+        with contextlib.suppress(OSError):  # the next sweep of leftovers removes it
+            fs.unlink(file.part)
+    fs.close(file.fd)
+
+
+def sweep_leftovers(fs: FsOps, directory: Path, prefix: str = "") -> None:
     """Remove the files under construction that nobody holds the lock of.
 
     Best effort: what cannot be removed stays for the next sweep.
@@ -82,7 +90,7 @@ def sweep_leftovers(fs: FsOps, directory: Path) -> None:
     except OSError:
         return
     for name in names:
-        if not name.endswith(SUFFIX):
+        if not name.startswith(prefix) or not name.endswith(SUFFIX):
             continue
         leftover = directory / name
         with contextlib.suppress(OSError):
