@@ -1,6 +1,21 @@
 """Many resources on disk: asset identities, keys and the cache tree."""
 
-from kithara_assets._errors import (
+from kithara_storage import (
+    AtomicResource,
+    CancelToken,
+    DiskFull,
+    LengthMismatch,
+    ResourceClosed,
+    ResourceIncomplete,
+    ResourceMissing,
+    ResourceStatus,
+    StorageError,
+    StorageFailed,
+    StreamingResource,
+    WaitOutcome,
+)
+
+from ._errors import (
     AssetsError,
     ForeignRoot,
     FormatTooNew,
@@ -11,9 +26,9 @@ from kithara_assets._errors import (
     UnsafePath,
     UnusableRoot,
 )
-from kithara_assets._key import AssetId, ResourceKey
-from kithara_assets._names import encode_path
-from kithara_assets._store import Assets, DiskAssetStore, asset_store
+from ._key import AssetId, ResourceKey
+from ._names import encode_path
+from ._store import Assets, DiskAssetStore, asset_store
 
 __all__ = (
     # the store
@@ -24,6 +39,12 @@ __all__ = (
     "AssetId",
     "ResourceKey",
     "encode_path",
+    # what a store opens, as kithara_storage defines it
+    "AtomicResource",
+    "StreamingResource",
+    "CancelToken",
+    "ResourceStatus",
+    "WaitOutcome",
     # errors
     "AssetsError",
     "ForeignRoot",
@@ -34,4 +55,12 @@ __all__ = (
     "StoreClosed",
     "UnsafePath",
     "UnusableRoot",
+    # errors of kithara_storage
+    "DiskFull",
+    "LengthMismatch",
+    "ResourceClosed",
+    "ResourceIncomplete",
+    "ResourceMissing",
+    "StorageError",
+    "StorageFailed",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kithara_assets._url import redact
+from ._url import redact
 
 
 class AssetsError(Exception):

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from kithara_assets._errors import InvalidKey, InvalidUrl
-from kithara_assets._names import digest, is_reserved, prefix_of
-from kithara_assets._url import canonical_url
+from ._errors import InvalidKey, InvalidUrl
+from ._names import digest, is_reserved, prefix_of
+from ._url import canonical_url
 
 _ROOT = re.compile(r"[a-z0-9][a-z0-9._~-]*")
 _COMPONENT = re.compile(r"[a-z0-9_][a-z0-9._~-]*")

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from kithara_assets._url import canonical_path
+from ._url import canonical_path
 
 RESERVED_SUFFIXES = (".part", ".map", ".meta", ".lease")
 DEVICE_NAMES = frozenset(

@@ -11,9 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from kithara_assets._errors import ForeignRoot, FormatTooNew, StoreClosed, UnsafePath, UnusableRoot
-from kithara_assets._key import ResourceKey
-from kithara_assets._rooted import RootedFs
 from kithara_storage import (
     AtomicResource,
     DiskWriter,
@@ -21,6 +18,10 @@ from kithara_storage import (
     StorageFailed,
     StreamingResource,
 )
+
+from ._errors import ForeignRoot, FormatTooNew, StoreClosed, UnsafePath, UnusableRoot
+from ._key import ResourceKey
+from ._rooted import RootedFs
 
 _TAG = "CACHEDIR.TAG"
 _TAG_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"  # of the tag's specification

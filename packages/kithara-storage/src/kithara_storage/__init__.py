@@ -1,7 +1,7 @@
 """One resource on disk that can be read while it is written."""
 
-from kithara_storage._atomic import AtomicResource
-from kithara_storage._errors import (
+from ._atomic import AtomicResource
+from ._errors import (
     DiskFull,
     LengthMismatch,
     ResourceClosed,
@@ -11,12 +11,12 @@ from kithara_storage._errors import (
     StorageFailed,
     WriterClosed,
 )
-from kithara_storage._fs import FsOps
-from kithara_storage._models import Durability, ResourceStatus, WaitOutcome
-from kithara_storage._ranges import RangeSet
-from kithara_storage._streaming import StreamingResource
-from kithara_storage._waiters import CancelToken
-from kithara_storage._writer import DiskWriter
+from ._fs import FsOps
+from ._models import Durability, ResourceStatus, WaitOutcome
+from ._ranges import RangeSet
+from ._streaming import StreamingResource
+from ._waiters import CancelToken
+from ._writer import DiskWriter
 
 __all__ = (
     # resources

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from aiofiles.os import wrap
 
-from kithara_storage._errors import ResourceMissing, from_os_error
-from kithara_storage._fs import FsOps
-from kithara_storage._part import open_private, sweep_leftovers
+from ._errors import ResourceMissing, from_os_error
+from ._fs import FsOps
+from ._part import open_private, sweep_leftovers
 
 
 class AtomicResource:

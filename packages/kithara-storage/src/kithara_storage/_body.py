@@ -6,18 +6,18 @@ import threading
 from pathlib import Path
 from typing import TypeVar
 
-from kithara_storage._errors import (
+from ._errors import (
     LengthMismatch,
     ResourceClosed,
     ResourceIncomplete,
     StorageFailed,
     from_os_error,
 )
-from kithara_storage._fs import FsOps
-from kithara_storage._models import Durability, ResourceStatus, WaitOutcome
-from kithara_storage._part import OpenFile, discard
-from kithara_storage._ranges import RangeSet
-from kithara_storage._waiters import Answer, Waiter, wake_all
+from ._fs import FsOps
+from ._models import Durability, ResourceStatus, WaitOutcome
+from ._part import OpenFile, discard
+from ._ranges import RangeSet
+from ._waiters import Answer, Waiter, wake_all
 
 _W = TypeVar("_W", bound=Waiter)
 

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from kithara_storage._fs import FsOps
+from ._fs import FsOps
 
 SUFFIX = ".part"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from kithara_storage._body import Body
-from kithara_storage._errors import ResourceClosed, from_os_error
-from kithara_storage._fs import FsOps
-from kithara_storage._models import Durability, ResourceStatus, WaitOutcome
-from kithara_storage._part import discard, open_final, open_part, sweep_leftovers
-from kithara_storage._waiters import Answer, CancelToken, TaskWaiter, ThreadWaiter, Waiter
-from kithara_storage._writer import DiskWriter
+from ._body import Body
+from ._errors import ResourceClosed, from_os_error
+from ._fs import FsOps
+from ._models import Durability, ResourceStatus, WaitOutcome
+from ._part import discard, open_final, open_part, sweep_leftovers
+from ._waiters import Answer, CancelToken, TaskWaiter, ThreadWaiter, Waiter
+from ._writer import DiskWriter
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

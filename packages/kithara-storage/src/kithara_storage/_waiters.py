@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from kithara_storage._models import WaitOutcome
+from ._models import WaitOutcome
 
 Answer: TypeAlias = WaitOutcome | Exception
 

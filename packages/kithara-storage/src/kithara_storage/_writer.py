@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeAlias
 
-from kithara_storage._errors import WriterClosed
-from kithara_storage._waiters import Answer, TaskWaiter, Waiter, wake_all
+from ._errors import WriterClosed
+from ._waiters import Answer, TaskWaiter, Waiter, wake_all
 
 MIB = 1024 * 1024
 
