@@ -1,0 +1,57 @@
+"""Describes the C extension `kithara_decode._native` to cffi; used by setup.py only."""
+
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).resolve().parent
+SOURCES = ("input.c", "decoder.c", "mpg123.c", "sndfile.c", "vorbis.c", "opus.c")
+
+ffibuilder = FFI()
+
+ffibuilder.cdef(
+    """
+    extern "Python+C" int kd_refill(void *owner, int64_t offset, void *buffer, int size);
+
+    #define KD_OK ...
+    #define KD_END ...
+    #define KD_INPUT_FAILED ...
+    #define KD_CORRUPT ...
+    #define KD_UNSUPPORTED ...
+    #define KD_FORMAT_CHANGED ...
+    #define KD_BEYOND_END ...
+    #define KD_NO_MEMORY ...
+
+    typedef struct kd_input kd_input;
+    kd_input *kd_input_new(void *owner, int64_t length, int seekable);
+    void kd_input_free(kd_input *input);
+    void kd_input_reset(kd_input *input);
+    int kd_input_ended(const kd_input *input);
+
+    typedef struct {
+        int32_t sample_rate;
+        int32_t channels;
+        int64_t frames;
+        int32_t frame_bytes;
+        int status;
+        char message[192];
+        ...;
+    } kd_decoder;
+    kd_decoder *kd_open_mpg123(kd_input *input);
+    kd_decoder *kd_open_sndfile(kd_input *input);
+    kd_decoder *kd_open_vorbis(kd_input *input);
+    kd_decoder *kd_open_opus(kd_input *input);
+    int64_t kd_read(kd_decoder *decoder, float *out, int64_t frames);
+    int64_t kd_seek(kd_decoder *decoder, int64_t frame);
+    const char *kd_tag(kd_decoder *decoder, int index, const char **value);
+    void kd_close(kd_decoder *decoder);
+    """
+)
+
+ffibuilder.set_source(
+    "kithara_decode._native",
+    '#include "shim.h"',
+    sources=[f"native/{name}" for name in SOURCES],
+    include_dirs=[str(HERE)],
+    define_macros=[("_FILE_OFFSET_BITS", "64")],
+)

@@ -1,0 +1,163 @@
+/* The buffered input under every library: 64 KiB here, one callback into Python to refill it. */
+#include "shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct kd_input {
+    void *owner;
+    unsigned char *buffer;
+    int64_t capacity;
+    int64_t start;    /* input offset of buffer[0] */
+    int64_t filled;   /* valid bytes in the buffer */
+    int64_t position; /* where the library reads next */
+    int64_t length;   /* -1: unknown */
+    int seekable;
+    int failed;
+    int ended;   /* a refill proved the end */
+    int opening; /* a header is being parsed */
+};
+
+kd_input *kd_input_new(void *owner, int64_t length, int seekable)
+{
+    kd_input *input = calloc(1, sizeof *input);
+    if (input == NULL)
+        return NULL;
+    input->buffer = malloc(KD_BUFFER_BYTES);
+    if (input->buffer == NULL) {
+        free(input);
+        return NULL;
+    }
+    input->owner = owner;
+    input->capacity = KD_BUFFER_BYTES;
+    input->length = length;
+    input->seekable = seekable;
+    return input;
+}
+
+void kd_input_free(kd_input *input)
+{
+    if (input != NULL) {
+        free(input->buffer);
+        free(input);
+    }
+}
+
+/* Forget the failure and the bytes, and stand at the start again. */
+void kd_input_reset(kd_input *input)
+{
+    input->start = input->filled = input->position = 0;
+    input->failed = input->ended = input->opening = 0;
+}
+
+/* Whether the library has taken the last byte there is. */
+int kd_input_ended(const kd_input *input)
+{
+    if (input->length >= 0)
+        return input->position >= input->length;
+    return input->ended && input->position >= input->start + input->filled;
+}
+
+int64_t kd_input_tell(const kd_input *input) { return input->position; }
+int64_t kd_input_length(const kd_input *input) { return input->length; }
+int kd_input_seekable(const kd_input *input) { return input->seekable; }
+int kd_input_failed(const kd_input *input) { return input->failed; }
+
+/* While a header is parsed, an unseekable input keeps its first MiB, so that parsers may look around. */
+void kd_input_opening(kd_input *input, int opening)
+{
+    input->opening = opening && !input->seekable;
+}
+
+/* Make room after what is buffered. 1: room, 0: the header window is full, -1: no memory. */
+static int make_room(kd_input *input)
+{
+    if (input->filled < input->capacity)
+        return 1;
+    if (!input->opening) {
+        input->start += input->filled;
+        input->filled = 0;
+        return 1;
+    }
+    if (input->capacity >= KD_OPENING_BYTES)
+        return 0;
+    unsigned char *larger = realloc(input->buffer, (size_t)input->capacity * 2);
+    if (larger == NULL)
+        return -1;
+    input->buffer = larger;
+    input->capacity *= 2;
+    return 1;
+}
+
+/* More bytes at or nearer to the position. Bytes, 0 at the end, -1 on failure. */
+static int refill(kd_input *input)
+{
+    if (input->seekable) {
+        if (input->position != input->start + input->filled) {
+            input->start = input->position;
+            input->filled = 0;
+        }
+    } else if (input->position < input->start) {
+        input->failed = 1;
+        return -1;
+    }
+    int room = make_room(input);
+    if (room <= 0) {
+        input->failed = room < 0;
+        return room;
+    }
+    int got = kd_refill(input->owner, input->start + input->filled, input->buffer + input->filled,
+                        (int)(input->capacity - input->filled));
+    if (got < 0) {
+        input->failed = 1;
+        return -1;
+    }
+    if (got == 0)
+        input->ended = 1;
+    input->filled += got;
+    return got;
+}
+
+/* Exactly `size` bytes unless the input ends; -1 after a failure, until the input is reset. */
+int64_t kd_input_read(kd_input *input, void *out, int64_t size)
+{
+    int64_t done = 0;
+    while (done < size) {
+        if (input->failed)
+            return -1;
+        int64_t at = input->position - input->start;
+        if (at >= 0 && at < input->filled) {
+            int64_t count = input->filled - at;
+            if (count > size - done)
+                count = size - done;
+            memcpy((unsigned char *)out + done, input->buffer + at, (size_t)count);
+            input->position += count;
+            done += count;
+            continue;
+        }
+        if (input->length >= 0 && input->position >= input->length)
+            break;
+        int got = refill(input);
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+    }
+    return done;
+}
+
+int64_t kd_input_seek(kd_input *input, int64_t offset, int whence)
+{
+    int64_t target = offset;
+    if (whence == SEEK_CUR)
+        target += input->position;
+    else if (whence == SEEK_END) {
+        if (input->length < 0)
+            return -1;
+        target += input->length;
+    }
+    if (target < 0 || input->failed)
+        return -1;
+    input->position = target;
+    return target;
+}

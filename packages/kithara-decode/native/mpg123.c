@@ -1,0 +1,94 @@
+/* MPEG audio layers I, II and III through libmpg123. */
+#include "shim.h"
+
+#include <mpg123.h>
+#include <sys/types.h>
+
+static mpg123_ssize_t read_bytes(void *input, void *out, size_t size)
+{
+    return (mpg123_ssize_t)kd_input_read(input, out, (int64_t)size);
+}
+
+static off_t seek_bytes(void *input, off_t offset, int whence)
+{
+    /* Without seeking, libmpg123 must fall back on its own buffered reader. */
+    return kd_input_seekable(input) ? (off_t)kd_input_seek(input, offset, whence) : (off_t)-1;
+}
+
+static int format_is_ours(kd_decoder *decoder)
+{
+    long rate = 0;
+    int channels = 0, encoding = 0;
+    if (mpg123_getformat(decoder->state, &rate, &channels, &encoding) != MPG123_OK)
+        return 0;
+    return rate == decoder->sample_rate && channels == decoder->channels &&
+           encoding == MPG123_ENC_FLOAT_32;
+}
+
+static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+{
+    size_t frame_bytes = (size_t)decoder->channels * sizeof(float);
+    size_t wanted = (size_t)frames * frame_bytes, done = 0;
+    while (done < wanted) {
+        size_t got = 0;
+        int code = mpg123_read(decoder->state, (void *)((unsigned char *)out + done), wanted - done, &got);
+        done += got;
+        if (code == MPG123_OK || (code == MPG123_NEW_FORMAT && format_is_ours(decoder)))
+            continue;
+        if (code == MPG123_DONE)
+            decoder->status = KD_END;
+        else if (code == MPG123_NEW_FORMAT)
+            kd_fail(decoder, KD_FORMAT_CHANGED, "");
+        else
+            kd_fail(decoder, KD_CORRUPT, mpg123_strerror(decoder->state));
+        break;
+    }
+    return (int64_t)(done / frame_bytes);
+}
+
+static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
+{
+    off_t reached = mpg123_seek(decoder->state, (off_t)frame, SEEK_SET);
+    if (reached < 0)
+        kd_fail(decoder, KD_CORRUPT, mpg123_strerror(decoder->state));
+    else if (reached != frame)
+        kd_fail(decoder, KD_BEYOND_END, "");
+    return (int64_t)reached;
+}
+
+static void close_handle(kd_decoder *decoder) { mpg123_delete(decoder->state); }
+
+kd_decoder *kd_open_mpg123(kd_input *input)
+{
+    kd_decoder *decoder = kd_decoder_new(input);
+    if (decoder == NULL)
+        return NULL;
+    int code = mpg123_init();
+    mpg123_handle *handle = code == MPG123_OK ? mpg123_new(NULL, &code) : NULL;
+    if (handle == NULL)
+        return kd_fail(decoder, KD_NO_MEMORY, mpg123_plain_strerror(code));
+    decoder->state = handle;
+    decoder->read = read_frames;
+    decoder->seek = seek_frame;
+    decoder->close = close_handle;
+
+    /* Not peeking at the end keeps the length honest (unknown without a Xing header); never FUZZY. */
+    long flags = MPG123_QUIET | MPG123_GAPLESS | MPG123_FORCE_FLOAT | MPG123_NO_PEEK_END |
+                 MPG123_SKIP_ID3V2 |
+                 (kd_input_seekable(input) ? MPG123_FORCE_SEEKABLE : MPG123_SEEKBUFFER);
+    long rate = 0;
+    int channels = 0, encoding = 0;
+    if (mpg123_param(handle, MPG123_FLAGS, flags, 0.0) != MPG123_OK ||
+        mpg123_param(handle, MPG123_RESYNC_LIMIT, -1, 0.0) != MPG123_OK ||
+        mpg123_replace_reader_handle(handle, read_bytes, seek_bytes, NULL) != MPG123_OK ||
+        mpg123_open_handle(handle, input) != MPG123_OK ||
+        mpg123_getformat(handle, &rate, &channels, &encoding) != MPG123_OK)
+        return kd_fail(decoder, KD_CORRUPT, mpg123_strerror(handle));
+    if (encoding != MPG123_ENC_FLOAT_32)
+        return kd_fail(decoder, KD_UNSUPPORTED, "this libmpg123 was built without 32-bit float output");
+    decoder->sample_rate = (int32_t)rate;
+    decoder->channels = channels;
+    off_t length = mpg123_length(handle);
+    decoder->frames = length > 0 ? (int64_t)length : -1;
+    return decoder;
+}

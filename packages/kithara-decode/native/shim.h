@@ -1,0 +1,75 @@
+/* One shape for all C libraries: an input that Python refills, and decoders that read float32 frames.
+ *
+ * None of this calls the Python API: the GIL is released around every function here, and taken
+ * again only inside kd_refill, which the cffi module generates. */
+#ifndef KITHARA_DECODE_SHIM_H
+#define KITHARA_DECODE_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h> /* SEEK_SET and its friends */
+
+enum { KD_BUFFER_BYTES = 65536, KD_OPENING_BYTES = 1048576, KD_MESSAGE_BYTES = 192 };
+
+/* Why kd_read, kd_seek or an open stopped. */
+enum {
+    KD_OK = 0,
+    KD_END = 1,            /* no more frames */
+    KD_INPUT_FAILED = 2,   /* the refill callback failed, or an unseekable input was asked to go back */
+    KD_CORRUPT = 3,        /* the library gave up; kd_message says why */
+    KD_UNSUPPORTED = 4,    /* the library knows that it cannot decode this */
+    KD_FORMAT_CHANGED = 5, /* another sample rate or channel count from here on */
+    KD_BEYOND_END = 6,     /* a seek past the last frame */
+    KD_NO_MEMORY = 7
+};
+
+typedef struct kd_input kd_input;
+typedef struct kd_decoder kd_decoder;
+
+/* Written in Python: at most `size` bytes from `offset` on; 0 is the proven end, -1 a kept exception. */
+extern int kd_refill(void *owner, int64_t offset, void *buffer, int size);
+
+kd_input *kd_input_new(void *owner, int64_t length, int seekable);
+void kd_input_free(kd_input *input);
+void kd_input_reset(kd_input *input);
+int kd_input_ended(const kd_input *input);
+
+int64_t kd_input_read(kd_input *input, void *out, int64_t size);
+int64_t kd_input_seek(kd_input *input, int64_t offset, int whence);
+int64_t kd_input_tell(const kd_input *input);
+int64_t kd_input_length(const kd_input *input);
+int kd_input_seekable(const kd_input *input);
+int kd_input_failed(const kd_input *input);
+void kd_input_opening(kd_input *input, int opening);
+
+struct kd_decoder {
+    int32_t sample_rate;
+    int32_t channels;
+    int64_t frames;      /* -1: not told */
+    int32_t frame_bytes; /* encoded bytes per frame where that is constant, else 0 */
+    int status;
+    char message[KD_MESSAGE_BYTES];
+    kd_input *input;
+    void *state;
+    int64_t (*read)(kd_decoder *decoder, float *out, int64_t frames);
+    int64_t (*seek)(kd_decoder *decoder, int64_t frame);
+    const char *(*tag)(kd_decoder *decoder, int index, const char **value);
+    void (*close)(kd_decoder *decoder);
+};
+
+/* Every open returns a decoder (NULL only without memory); its status tells whether it may be used. */
+kd_decoder *kd_open_mpg123(kd_input *input);
+kd_decoder *kd_open_sndfile(kd_input *input);
+kd_decoder *kd_open_vorbis(kd_input *input);
+kd_decoder *kd_open_opus(kd_input *input);
+
+int64_t kd_read(kd_decoder *decoder, float *out, int64_t frames);
+int64_t kd_seek(kd_decoder *decoder, int64_t frame);
+const char *kd_tag(kd_decoder *decoder, int index, const char **value);
+void kd_close(kd_decoder *decoder);
+
+/* For the backends. */
+kd_decoder *kd_decoder_new(kd_input *input);
+kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
+
+#endif

@@ -1,0 +1,102 @@
+/* WAV, AIFF, CAF, W64, RF64, AU and FLAC through libsndfile. */
+#include "shim.h"
+
+#include <sndfile.h>
+
+static sf_count_t length_bytes(void *input)
+{
+    int64_t length = kd_input_length(input);
+    return length >= 0 ? length : SF_COUNT_MAX;
+}
+
+static sf_count_t seek_bytes(sf_count_t offset, int whence, void *input)
+{
+    return kd_input_seek(input, offset, whence);
+}
+
+static sf_count_t read_bytes(void *out, sf_count_t size, void *input)
+{
+    int64_t got = kd_input_read(input, out, size);
+    return got < 0 ? 0 : got;
+}
+
+static sf_count_t tell_bytes(void *input) { return kd_input_tell(input); }
+
+static SF_VIRTUAL_IO io_functions = {length_bytes, seek_bytes, read_bytes, NULL, tell_bytes};
+
+static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+{
+    sf_count_t got = sf_readf_float(decoder->state, out, frames);
+    if (got >= frames)
+        return got;
+    if (sf_error(decoder->state) != SF_ERR_NO_ERROR)
+        kd_fail(decoder, KD_CORRUPT, sf_strerror(decoder->state));
+    else
+        decoder->status = KD_END;
+    return got < 0 ? 0 : got;
+}
+
+static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
+{
+    sf_count_t reached = sf_seek(decoder->state, frame, SEEK_SET);
+    if (reached < 0)
+        kd_fail(decoder, KD_CORRUPT, sf_strerror(decoder->state));
+    else if (reached != frame)
+        kd_fail(decoder, KD_BEYOND_END, "");
+    return reached;
+}
+
+static const char *get_tag(kd_decoder *decoder, int index, const char **value)
+{
+    static const struct { const char *name; int id; } names[] = {
+        {"title", SF_STR_TITLE}, {"artist", SF_STR_ARTIST}, {"album", SF_STR_ALBUM},
+        {"date", SF_STR_DATE}, {"comment", SF_STR_COMMENT}, {"genre", SF_STR_GENRE},
+        {"track", SF_STR_TRACKNUMBER}, {"copyright", SF_STR_COPYRIGHT}, {"encoder", SF_STR_SOFTWARE},
+    };
+    if (index < 0 || index >= (int)(sizeof names / sizeof names[0]))
+        return NULL;
+    *value = sf_get_string(decoder->state, names[index].id);
+    return names[index].name;
+}
+
+static int32_t sample_bytes(int format)
+{
+    switch (format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_S8: case SF_FORMAT_PCM_U8: case SF_FORMAT_ULAW: case SF_FORMAT_ALAW: return 1;
+    case SF_FORMAT_PCM_16: return 2;
+    case SF_FORMAT_PCM_24: return 3;
+    case SF_FORMAT_PCM_32: case SF_FORMAT_FLOAT: return 4;
+    case SF_FORMAT_DOUBLE: return 8;
+    default: return 0;
+    }
+}
+
+static void close_file(kd_decoder *decoder) { sf_close(decoder->state); }
+
+kd_decoder *kd_open_sndfile(kd_input *input)
+{
+    kd_decoder *decoder = kd_decoder_new(input);
+    if (decoder == NULL)
+        return NULL;
+    SF_INFO info = {0};
+    kd_input_opening(input, 1);
+    SNDFILE *file = sf_open_virtual(&io_functions, SFM_READ, &info, input);
+    kd_input_opening(input, 0);
+    if (file == NULL) {
+        int code = sf_error(NULL);
+        int unsupported = code == SF_ERR_UNRECOGNISED_FORMAT || code == SF_ERR_UNSUPPORTED_ENCODING;
+        return kd_fail(decoder, unsupported ? KD_UNSUPPORTED : KD_CORRUPT, sf_strerror(NULL));
+    }
+    decoder->state = file;
+    decoder->read = read_frames;
+    decoder->seek = seek_frame;
+    decoder->tag = get_tag;
+    decoder->close = close_file;
+    decoder->sample_rate = info.samplerate;
+    decoder->channels = info.channels;
+    if ((info.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC)
+        decoder->frame_bytes = sample_bytes(info.format) * info.channels;
+    /* Formats that count from the file's length answer something near 2^63 when it is unknown. */
+    decoder->frames = info.frames < (SF_COUNT_MAX >> 8) ? info.frames : -1;
+    return kd_input_failed(input) ? kd_fail(decoder, KD_INPUT_FAILED, "") : decoder;
+}

@@ -1,0 +1,50 @@
+"""Builds the C extension; everything else about the package stands in pyproject.toml."""
+
+import shlex
+import subprocess
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+LIBRARIES = ("libmpg123 >= 1.26", "sndfile >= 1.1", "vorbisfile", "opusfile")
+
+MISSING = """
+kithara-decode needs the headers of libmpg123, libsndfile, libvorbis and libopusfile to build:
+    Debian, Ubuntu:  apt install pkg-config libmpg123-dev libsndfile1-dev libvorbis-dev libopusfile-dev
+    Fedora:          dnf install pkgconf mpg123-devel libsndfile-devel libvorbis-devel opusfile-devel
+    macOS:           brew install pkgconf mpg123 libsndfile libvorbis opusfile
+What pkg-config said: {reason}
+"""
+
+
+def pkg_config(*options: str) -> list[str]:
+    """Return what pkg-config answers for our libraries, as words."""
+    try:
+        answer = subprocess.run(
+            ["pkg-config", *options, *LIBRARIES], capture_output=True, text=True, check=True
+        )
+    except FileNotFoundError as exc:
+        raise SystemExit(MISSING.format(reason="pkg-config itself is not installed")) from exc
+    except subprocess.CalledProcessError as exc:
+        raise SystemExit(MISSING.format(reason=exc.stderr.strip())) from exc
+    return shlex.split(answer.stdout)
+
+
+class BuildWithLibraries(build_ext):
+    """Asks pkg-config only when something is compiled: metadata and sdist need no library."""
+
+    def build_extensions(self) -> None:
+        """Add the libraries' flags to the one extension, then build it."""
+        compile_args = pkg_config("--print-errors", "--cflags")
+        link_args = pkg_config("--print-errors", "--libs")
+        for extension in self.extensions:
+            extension.extra_compile_args += compile_args
+            extension.extra_link_args += link_args
+        super().build_extensions()
+
+
+setup(
+    cffi_modules=["native/build_native.py:ffibuilder"],
+    cmdclass={"build_ext": BuildWithLibraries},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

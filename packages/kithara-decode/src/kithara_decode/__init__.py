@@ -1,0 +1,37 @@
+"""Bytes to PCM: exact frames from bytes that are still arriving."""
+
+from ._errors import (
+    CorruptAudio,
+    DecodeError,
+    DecoderClosed,
+    DecoderPoisoned,
+    EncodedLengthMismatch,
+    SeekRefused,
+    UnsupportedFormat,
+)
+from ._open import open_decoder
+from ._pcm import PcmChunk, PcmSpec
+from ._protocols import BinaryFile, Decoder, SpanFile, SpanFiles
+from ._stream import AudioStream
+
+__all__ = (
+    # decoding
+    "open_decoder",
+    "AudioStream",
+    # facts
+    "PcmSpec",
+    "PcmChunk",
+    # what is accepted and returned
+    "BinaryFile",
+    "SpanFile",
+    "SpanFiles",
+    "Decoder",
+    # errors
+    "DecodeError",
+    "UnsupportedFormat",
+    "CorruptAudio",
+    "EncodedLengthMismatch",
+    "DecoderPoisoned",
+    "SeekRefused",
+    "DecoderClosed",
+)

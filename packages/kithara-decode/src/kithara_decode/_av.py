@@ -1,0 +1,156 @@
+"""AAC, ALAC, MP4, MPEG-TS, Matroska and rare FLAC through PyAV, the extra `kithara-decode[av]`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._av_input import DEMUXERS, AvInput
+from ._backend import Backend
+from ._decoder import BaseDecoder
+from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
+from ._flac import flac_frames
+from ._mp4 import is_fragmented
+from ._pcm import PcmSpec, Samples
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+
+    from ._input import Input
+
+PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: codecs converge
+EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
+_FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
+
+
+class AvDecoder(BaseDecoder):
+    """Decodes the best audio stream of a container.
+
+    Positions are exact: by time stamps where those count samples (MP4 with a sample table, FLAC),
+    by decoding from the start everywhere else.
+    """
+
+    def __init__(self, source: Input, container: str) -> None:
+        self._source = source
+        self._container = container
+        fragmented = container == "mp4" and is_fragmented(source.head())
+        # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
+        self._ffmpeg_seeks = source.seekable and container in ("mp4", "flac") and not fragmented
+        first = self._open()
+        spec = _spec(first)
+        stream = self._av.stream
+        ticks = spec.sample_rate * (stream.time_base or Fraction(0))
+        has_table = container == "mp4" and stream.frames > 0 and ticks.denominator == 1
+        frames = None
+        if has_table and stream.duration:
+            frames = int(stream.duration * ticks)
+            self._slack = EDIT_SLACK
+        elif container == "flac":
+            frames = flac_frames(source.head(42))
+        counts_samples = has_table or (container == "flac" and ticks.denominator == 1)
+        self._ticks = int(ticks) if counts_samples and self._ffmpeg_seeks else None
+        super().__init__(
+            container=container,
+            spec=spec,
+            frames=frames,
+            seekable=source.seekable,
+            tags=self._av.tags,
+        )
+
+    def _open(self) -> AudioFrame:
+        """Start at the first byte and decode the first frame."""
+        self._av = AvInput(self._source, self._container, seekable=self._ffmpeg_seeks)
+        try:
+            first = self._av.next_frame()
+            if first is None:
+                raise CorruptAudio(
+                    f"the {self._container} input holds no audio frame", container=self._container
+                )
+            self._origin = first.pts or 0
+            self._next = 0  # the index of the first frame in _pending
+            self._pending = _samples(first)
+        except BaseException:
+            self._av.close()
+            raise
+        return first
+
+    def _fill(self, out: Samples) -> int:
+        limit = len(out)
+        if self._frames is not None:  # an AAC edit ends within a packet
+            limit = min(limit, self._frames - self._next)
+        if limit <= 0 or not self._load():
+            return 0
+        count = min(limit, len(self._pending))
+        out[:count] = self._pending[:count]
+        self._drop(count)
+        return count
+
+    def _load(self) -> bool:
+        """Make sure that samples are pending; False at the end."""
+        while not len(self._pending):
+            frame = self._av.next_frame()
+            if frame is None:
+                return False
+            if _spec(frame) != self._spec:
+                raise UnsupportedFormat(
+                    f"the {self._container} input changes its sample rate or channel count at "
+                    f"frame {self._next}; decode what follows as an input of its own",
+                    container=self._container,
+                )
+            self._pending = _samples(frame)
+        return True
+
+    def _drop(self, count: int) -> None:
+        self._pending = self._pending[count:]
+        self._next += count
+
+    def _go_to(self, frame: int) -> None:
+        near = 0 <= frame - self._next < self._spec.sample_rate
+        if self._broken or not (near or self._jump(frame)):
+            if self._broken or frame < self._next:
+                self._av.close()
+                self._open()
+        while self._next < frame:
+            if not self._load():
+                raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
+            self._drop(min(frame - self._next, len(self._pending)))
+
+    def _jump(self, frame: int) -> bool:
+        """Let FFmpeg land a little before a frame, by time stamps; whether that worked."""
+        preroll = int(PREROLL_SECONDS * self._spec.sample_rate)
+        if self._ticks is None or frame <= preroll:
+            return False
+        self._av.seek(self._origin + (frame - preroll) // self._ticks)
+        landed = self._av.next_frame()
+        if landed is None or landed.pts is None:
+            self._next = frame + 1  # anywhere behind, so that the start is taken
+            return False
+        self._next = (landed.pts - self._origin) * self._ticks
+        self._pending = _samples(landed)
+        return self._next <= frame
+
+    def _free(self) -> None:
+        self._pending = self._pending[:0]
+        self._av.close()
+
+
+def _spec(frame: AudioFrame) -> PcmSpec:
+    return PcmSpec(sample_rate=frame.sample_rate, channels=frame.layout.nb_channels)
+
+
+def _samples(frame: AudioFrame) -> Samples:
+    """View a frame's samples as float32 (frames, channels), not yet interleaved."""
+    array = frame.to_ndarray()
+    array = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
+    full_scale = _FULL_SCALE.get(frame.format.name.rstrip("p"))
+    samples: Samples = array.astype(np.float32, copy=False)
+    if full_scale is None:
+        return samples
+    if frame.format.name.startswith("u8"):
+        samples = samples - np.float32(full_scale)
+    return samples * np.float32(1 / full_scale)
+
+
+BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)

@@ -1,0 +1,180 @@
+"""FFmpeg's side: a container opened over an `Input`, and the audio frames that come out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from ._errors import CorruptAudio, UnsupportedFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+
+    from ._input import Input
+
+DEMUXERS = {
+    "adts": "aac",
+    "mp4": "mov",
+    "mpegts": "mpegts",
+    "matroska": "matroska",
+    "flac": "flac",
+    "ogg": "ogg",
+}
+BUFFER_BYTES = 65536
+
+
+class AvFile:
+    """Gives FFmpeg read, seek and tell; keeps the first exception and then pretends to have ended.
+
+    FFmpeg swallows some failures of a read, so whoever called it asks for `error` afterwards.
+    """
+
+    def __init__(self, source: Input, *, seekable: bool) -> None:
+        self.error: BaseException | None = None
+        self._source = source
+        self._seekable = seekable
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return at most size bytes, none at the end and after a failure."""
+        if self.error is not None:
+            return b""
+        block = memoryview(bytearray(size))
+        try:
+            got = self._source.read_at(self._position, block)
+        except BaseException as exc:  # noqa: BLE001 - kept, and raised again behind FFmpeg
+            self.error = exc
+            return b""
+        self._position += got
+        return bytes(block[:got])
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move; -1 for what cannot be done, since FFmpeg only asks."""
+        if whence == 1:
+            offset += self._position
+        elif whence == 2:
+            if self._source.length is None:
+                return -1
+            offset += self._source.length
+        if offset < 0 or not self._seekable:
+            return -1
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        """Return the byte position."""
+        return self._position
+
+    def seekable(self) -> bool:
+        """Return whether FFmpeg may seek."""
+        return self._seekable
+
+
+class AvInput:
+    """An opened container and its best audio stream; no other stream is decoded or delivered.
+
+    Whatever FFmpeg raises is translated here; what the file raised comes out as the same object.
+    """
+
+    def __init__(self, source: Input, container: str, *, seekable: bool) -> None:
+        av = import_av(container)
+        self._name = container
+        self._file = AvFile(source, seekable=seekable)
+        self._failures: type[Exception] = av.FFmpegError
+        self._damaged_packet: type[Exception] = av.error.InvalidDataError
+        try:
+            self._container = av.open(
+                self._file,
+                "r",
+                format=DEMUXERS[container],
+                options={"fflags": "+ignidx"},
+                metadata_errors="replace",
+                buffer_size=BUFFER_BYTES,
+            )
+        except av.FFmpegError as exc:
+            self._raise(exc, "cannot be opened")
+        try:
+            self._raise_kept()
+            self.stream = self._choose_stream(av)
+        except BaseException:
+            self.close()
+            raise
+        self._frames = self._decode()
+
+    def next_frame(self) -> AudioFrame | None:
+        """Return the next decoded frame, None at the end."""
+        frame = next(self._frames, None)
+        self._raise_kept()
+        return frame
+
+    def seek(self, pts: int) -> None:
+        """Go to the packet at or before a time stamp of the stream."""
+        try:
+            self._container.seek(pts, stream=self.stream)
+        except self._failures as exc:
+            self._raise(exc, "cannot be sought in")
+        self._raise_kept()
+        self._frames = self._decode()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the text tags of the container, and of the stream where it has none."""
+        found = {**self.stream.metadata, **self._container.metadata}
+        return {name.lower(): text for name, text in found.items()}
+
+    def close(self) -> None:
+        """Free FFmpeg's side. Idempotent."""
+        self._container.close()
+
+    def _choose_stream(self, av: ModuleType) -> AudioStream:
+        stream: AudioStream | None = self._container.streams.best("audio")
+        if stream is None or stream.codec_context is None:
+            raise UnsupportedFormat(
+                f"the {self._name} input has no audio stream that FFmpeg decodes",
+                container=self._name,
+            )
+        for other in self._container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+        return stream
+
+    def _decode(self) -> Iterator[AudioFrame]:
+        try:
+            for packet in self._container.demux(self.stream):
+                try:
+                    frames = packet.decode()
+                except self._damaged_packet:
+                    continue  # as players do: streams may begin or be joined within a packet
+                yield from frames
+        except self._failures as exc:
+            self._raise(exc, "cannot be decoded further")
+
+    def _raise(self, exc: Exception, what: str) -> NoReturn:
+        self._raise_kept()
+        reason = str(getattr(exc, "strerror", None) or exc)
+        raise CorruptAudio(
+            f"the {self._name} input {what}: {reason}", container=self._name
+        ) from exc
+
+    def _raise_kept(self) -> None:
+        error, self._file.error = self._file.error, None
+        if error is not None:
+            raise error
+
+
+def import_av(container: str) -> ModuleType:
+    """Import PyAV, or say which extra brings it."""
+    try:
+        import av
+        import av.error
+        import av.stream
+    except ImportError as exc:
+        raise UnsupportedFormat(
+            f"the {container} input needs PyAV; install it with: pip install 'kithara-decode[av]'",
+            container=container,
+            extra="kithara-decode[av]",
+        ) from exc
+    return av

@@ -1,0 +1,79 @@
+"""The input below every backend: a file, its length, its first bytes, reads at an offset."""
+
+from ._errors import DecodeError, SeekRefused
+from ._protocols import BinaryFile
+
+HEAD_BYTES = 65536
+
+
+class Input:
+    """A binary file seen as bytes from offset 0 on, whether it seeks or not.
+
+    Offsets count from the base: the file's start (its present position if unseekable), moved
+    forward by `skip`. The bytes that `head` showed can be read again from any file.
+    """
+
+    def __init__(self, file: BinaryFile) -> None:
+        self._file = file
+        reads_early = getattr(file, "readinto1", None)
+        self._read = file.readinto if reads_early is None else reads_early
+        self.seekable = file.seekable()
+        self._base = 0
+        self._size: int | None = None
+        self._head = b""
+        self._at = 0  # the file's own position, counted from the base
+        if self.seekable:
+            self._size = file.seek(0, 2)
+            file.seek(0)
+
+    @property
+    def length(self) -> int | None:
+        """Return the number of bytes, or None if unknown."""
+        return None if self._size is None else max(0, self._size - self._base)
+
+    def head(self, size: int = HEAD_BYTES) -> bytes:
+        """Return the first `size` bytes, fewer only if the input is shorter."""
+        if len(self._head) < size:
+            head = bytearray(size)
+            filled = len(self._head)
+            head[:filled] = self._head
+            with memoryview(head) as view:
+                while filled < size and (got := self._read_file(filled, view[filled:])):
+                    filled += got
+            self._head = bytes(head[:filled])
+        return self._head[:size]
+
+    def skip(self, count: int) -> None:
+        """Move the base forward; offsets and the head begin there from now on."""
+        if not self.seekable:
+            waste = memoryview(bytearray(min(count, HEAD_BYTES)))
+            offset = len(self._head)
+            while offset < count and (got := self._read_file(offset, waste[: count - offset])):
+                offset += got
+        self._base += count
+        self._at -= count
+        self._head = self._head[count:]
+
+    def patch(self, offset: int, data: bytes) -> None:
+        """Let everybody read other bytes there, within what `head` has shown."""
+        self._head = self._head[:offset] + data + self._head[offset + len(data) :]
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Read at least one byte at `offset` unless it lies at the end or beyond; how many."""
+        if offset < len(self._head):
+            count = min(len(buffer), len(self._head) - offset)
+            buffer[:count] = self._head[offset : offset + count]
+            return count
+        return self._read_file(offset, buffer)
+
+    def _read_file(self, offset: int, buffer: memoryview) -> int:
+        if self._at != offset:
+            if not self.seekable:
+                raise SeekRefused("its bytes cannot be read again", frame=0, frames=None)
+            self._file.seek(self._base + offset)
+            self._at = offset
+        got: int | None = self._read(buffer)
+        if got is None:
+            raise DecodeError("the file has no bytes yet and does not block; give a blocking one")
+        self._at += got
+        return got

@@ -1,0 +1,142 @@
+"""A decoder over any of the C libraries: through the shim they all look the same."""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from ._decoder import BaseDecoder
+from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
+from ._input import Input
+from ._pcm import PcmSpec, Samples
+from ._shim import ffi, lib
+
+if TYPE_CHECKING:
+    from ._native import CData
+
+
+class _Refill:
+    """What the callback reaches through its handle; keeps the exception that a refill raised."""
+
+    def __init__(self, source: Input) -> None:
+        self.source = source
+        self.error: BaseException | None = None
+
+
+def _keep(_type: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    # Left alone, cffi prints the exception and the library takes it for the end of the file.
+    if trace is not None:
+        cast("_Refill", ffi.from_handle(trace.tb_frame.f_locals["owner"])).error = error
+
+
+@ffi.def_extern(error=-1, onerror=_keep)
+def kd_refill(owner: object, offset: int, buffer: object, size: int) -> int:
+    """Answer the C side's wish for bytes, in whatever thread decodes."""
+    refill = cast("_Refill", ffi.from_handle(owner))
+    return refill.source.read_at(offset, memoryview(ffi.buffer(buffer, size)))
+
+
+class NativeDecoder(BaseDecoder):
+    """Decodes with the C library that `opener` opens."""
+
+    def __init__(
+        self, source: Input, opener: "Callable[[CData], CData]", *, container: str
+    ) -> None:
+        self._opener = opener
+        self._container = container
+        self._refill = _Refill(source)
+        self._handle = ffi.new_handle(self._refill)
+        length = -1 if source.length is None else source.length
+        self._input = _owned(
+            lib.kd_input_new(self._handle, length, int(source.seekable)), lib.kd_input_free
+        )
+        self._stopped = lib.KD_OK  # why the last read was short, to be told by the next one
+        self._native = self._open()
+        super().__init__(
+            container=container,
+            spec=PcmSpec(sample_rate=self._native.sample_rate, channels=self._native.channels),
+            frames=self._native.frames if self._native.frames >= 0 else None,
+            seekable=source.seekable,
+            tags=dict(self._read_tags()),
+        )
+
+    def _open(self) -> "CData":
+        native = _owned(self._opener(self._input), lib.kd_close)
+        if native.status != lib.KD_OK:
+            try:
+                self._raise(native, None)
+            finally:
+                ffi.release(native)
+        self._stopped = lib.KD_OK
+        return native
+
+    def _raise(self, native: "CData", frame: int | None) -> NoReturn:
+        status, message = native.status, ffi.string(native.message).decode(errors="replace")
+        where = "cannot be opened" if frame is None else f"cannot be decoded at frame {frame}"
+        if status == lib.KD_INPUT_FAILED and self._refill.error is not None:
+            error, self._refill.error = self._refill.error, None
+            raise error
+        if status == lib.KD_INPUT_FAILED:
+            message = "its bytes are needed again, and the input is not seekable"
+        if status == lib.KD_NO_MEMORY:
+            raise MemoryError(message)
+        if status == lib.KD_FORMAT_CHANGED:
+            raise UnsupportedFormat(
+                f"the {self._container} input changes its sample rate or channel count at frame "
+                f"{frame}; decode what follows as an input of its own",
+                container=self._container,
+            )
+        text = f"the {self._container} input {where}: {message.rstrip('.')}"
+        if status == lib.KD_UNSUPPORTED:
+            raise UnsupportedFormat(text, container=self._container)
+        raise CorruptAudio(text, container=self._container, frame=frame)
+
+    def _read_tags(self) -> Iterator[tuple[str, str]]:
+        value = ffi.new("const char **")
+        index = 0
+        while name := lib.kd_tag(self._native, index, value):
+            index += 1
+            text = ffi.string(name).decode(errors="replace")
+            if value[0]:
+                yield text, ffi.string(value[0]).decode(errors="replace")
+            elif "=" in text:
+                key, _, content = text.partition("=")
+                yield key.lower(), content
+
+    def _fill(self, out: Samples) -> int:
+        got = 0
+        if self._stopped == lib.KD_OK:
+            pointer = ffi.from_buffer("float[]", out, require_writable=True)
+            got = lib.kd_read(self._native, pointer, len(out))
+            self._stopped = self._native.status
+            if got and self._stopped != lib.KD_INPUT_FAILED:
+                return got
+        if self._stopped == lib.KD_END:
+            self._check_end(bool(lib.kd_input_ended(self._input)))
+            return 0
+        self._raise(self._native, self._position)
+
+    def _check_end(self, input_ended: bool) -> None:
+        """Object to an end that cannot be one; `input_ended`: every byte was taken."""
+
+    def _go_to(self, frame: int) -> None:
+        if self._broken:
+            ffi.release(self._native)
+            lib.kd_input_reset(self._input)
+            self._refill.error = None
+            self._native = self._open()
+        lib.kd_seek(self._native, frame)
+        if self._native.status == lib.KD_BEYOND_END:
+            raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
+        if self._native.status != lib.KD_OK:
+            self._raise(self._native, frame)
+        self._stopped = lib.KD_OK
+
+    def _free(self) -> None:
+        ffi.release(self._native)
+        ffi.release(self._input)
+
+
+def _owned(cdata: "CData", free: "Callable[[CData], None]") -> "CData":
+    if not cdata:
+        raise MemoryError
+    return ffi.gc(cdata, free)

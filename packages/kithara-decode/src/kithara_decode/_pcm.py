@@ -1,0 +1,35 @@
+"""PCM facts: what samples look like, and a piece of them."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+"""float32, C-contiguous, shaped (frames, channels); full scale is [-1, 1), lossy codecs overshoot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PcmSpec:
+    """The shape of PCM: `sample_rate` in frames per second, `channels` interleaved per frame."""
+
+    sample_rate: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        if self.sample_rate <= 0 or self.channels <= 0:
+            raise ValueError(f"no PCM has {self.sample_rate} Hz and {self.channels} channels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PcmChunk:
+    """Consecutive frames of an `AudioStream`.
+
+    `data` is float32, C-contiguous, (frames, channels), never empty; `start` is the number of
+    frames delivered before it; `spec` holds for this chunk.
+    """
+
+    data: Samples
+    start: int
+    spec: PcmSpec

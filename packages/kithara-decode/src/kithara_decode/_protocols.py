@@ -1,0 +1,101 @@
+"""What this package accepts, and the shape of what it returns."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from ._pcm import PcmSpec, Samples
+
+
+class BinaryFile(Protocol):
+    """A readable binary file that blocks until it has bytes: io.RawIOBase, BytesIO, BufferedReader.
+
+    `readinto` answers 0 only at the proven end. A method `readinto1` is preferred when there is
+    one: it returns as soon as one byte is there. Nobody else may move the file meanwhile.
+    """
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Put at most len(buffer) bytes into buffer; 0 at the end."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to a byte; called only if seekable() is true."""
+
+    def tell(self) -> int:
+        """Return the byte position."""
+
+    def seekable(self) -> bool:
+        """Return whether seek works and the length is known; asked once, when a decoder opens."""
+
+
+@runtime_checkable
+class SpanFile(BinaryFile, Protocol):
+    """A file that one decoder can read from its start to its end, and what is known of it."""
+
+    @property
+    def container(self) -> str | None:
+        """Return the container's name if the producer knows it."""
+
+
+@runtime_checkable
+class SpanFiles(Protocol):
+    """A source that comes in spans, each to be decoded by a decoder of its own."""
+
+    def spans(self) -> Iterator[SpanFile]:
+        """Iterate over the spans in playing order; blocks while the next one is not known."""
+
+    def close(self) -> None:
+        """Wake every blocked read of every span with an exception."""
+
+
+class Decoder(Protocol):
+    """Reads PCM frames from one input. Not for several threads at once.
+
+    A file's own exception comes out of the call that was reading, as the same object; after it,
+    and after any other error in the middle of a read, the decoder raises `DecoderPoisoned` until a
+    seek succeeds. Leaving the `with` block closes the decoder and never the file.
+    """
+
+    @property
+    def spec(self) -> PcmSpec:
+        """Return the sample rate and channel count, the same for every frame."""
+
+    @property
+    def frames(self) -> int | None:
+        """Return how many frames the input promises, or None if it does not tell."""
+
+    @property
+    def position(self) -> int:
+        """Return the index of the frame that the next read delivers first."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Return the text tags by lower-case name; empty if there are none."""
+
+    def read(self, frames: int) -> Samples:
+        """Return the next frames: exactly as many as asked, fewer only before the end or damage.
+
+        Empty at the end only. Raises EncodedLengthMismatch instead, at the end of input that
+        promised more.
+        """
+
+    def read_into(self, array: Samples) -> int:
+        """Fill array, float32 (frames, channels) and C-contiguous; return frames written, 0 at the end."""
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, 0 <= frame <= frames; exact. Raises SeekRefused."""
+
+    def blocks(self, frames: int) -> Iterator[Samples]:
+        """Iterate over read(frames) until the end."""
+
+    def close(self) -> None:
+        """Free the decoder; the file stays open. Idempotent."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...

@@ -1,0 +1,13 @@
+"""The one place that loads the C extension, and says what to install when it does not load."""
+
+try:
+    from ._native import ffi, lib
+except ImportError as exc:
+    raise ImportError(
+        "the C extension of kithara-decode cannot be loaded: install the package from a wheel, or "
+        "build it with libmpg123, libsndfile, libvorbis and libopusfile there (Debian: apt install "
+        "libmpg123-dev libsndfile1-dev libvorbis-dev libopusfile-dev; macOS: brew install mpg123 "
+        f"libsndfile libvorbis opusfile) [{exc}]"
+    ) from exc
+
+__all__ = ("ffi", "lib")

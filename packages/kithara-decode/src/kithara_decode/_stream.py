@@ -1,0 +1,178 @@
+"""The one place that owns a decode thread: a source of spans in, a stream of PCM chunks out."""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from ._chunk_queue import ChunkQueue
+from ._open import open_decoder
+from ._pcm import PcmChunk, PcmSpec
+from ._protocols import BinaryFile, SpanFile, SpanFiles
+
+CLOSE_SECONDS = 5.0  # how long a close waits for a source that does not wake its readers
+
+
+class AudioStream:
+    """Decodes a source in a thread of its own; an iterator and an async iterator of PcmChunk.
+
+    Spans are decoded one behind the other without a gap; a chunk never reaches from one into the
+    next. `chunk_frames` is the length of a chunk (less at the end of a span), `buffer_seconds` how
+    much decoded sound may wait for the consumer before the decoding waits in turn.
+
+    What stops the decoding is raised behind the chunks decoded before it, as the same object, each
+    time the next chunk is asked for. The thread starts when it is first needed. The stream owns
+    the source: closing the one closes the other, whose blocked read must wake up with an error.
+    One consumer at a time.
+    """
+
+    def __init__(
+        self,
+        source: SpanFiles | BinaryFile,
+        *,
+        chunk_frames: int = 4096,
+        buffer_seconds: float = 2.0,
+    ) -> None:
+        if chunk_frames <= 0 or buffer_seconds <= 0:
+            raise ValueError("chunk_frames and buffer_seconds must be positive")
+        self._source = source
+        self._queue = ChunkQueue(buffer_seconds)
+        # The thread must not hold the stream itself, or a forgotten one could never be collected.
+        self._thread = threading.Thread(
+            target=_decode_all,
+            args=(source, self._queue, chunk_frames),
+            name="kithara-decode",
+            daemon=True,
+        )
+        self._started = False
+        self._position = 0
+
+    @property
+    def spec(self) -> PcmSpec:
+        """Return the spec of the first span, waiting (blocking) until it is known.
+
+        Raises what kept the first span from being opened, DecoderClosed after a close.
+        """
+        self._start()
+        self._queue.wait(self._queue.has_spec)
+        return self._queue.spec()
+
+    async def wait_spec(self) -> PcmSpec:
+        """Return `spec` without blocking the event loop meanwhile."""
+        self._start()
+        await self._queue.wait_async(self._queue.has_spec)
+        return self._queue.spec()
+
+    @property
+    def position(self) -> int:
+        """Return how many frames have been delivered."""
+        return self._position
+
+    @property
+    def closed(self) -> bool:
+        """Return whether the stream was closed."""
+        return self._queue.closed
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> PcmChunk:
+        self._start()
+        self._queue.wait(self._queue.has_chunk)
+        if (chunk := self._queue.take()) is None:
+            raise StopIteration
+        self._position += len(chunk.data)
+        return chunk
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> PcmChunk:
+        self._start()
+        await self._queue.wait_async(self._queue.has_chunk)
+        if (chunk := self._queue.take()) is None:
+            raise StopAsyncIteration
+        self._position += len(chunk.data)
+        return chunk
+
+    def close(self) -> None:
+        """Stop decoding, close the source, end the thread; whoever iterates sees the end. Idempotent."""
+        try:
+            self._stop()
+        finally:
+            if self._started and self._queue.wait(self._queue.has_finished, CLOSE_SECONDS):
+                self._thread.join()
+
+    async def aclose(self) -> None:
+        """Do the same as `close` without blocking the event loop."""
+        try:
+            self._stop()
+        finally:
+            if self._started:
+                await self._queue.wait_async(self._queue.has_finished)
+                self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if self._started and not self._queue.closed:
+            warnings.warn("an AudioStream was never closed", ResourceWarning, stacklevel=2)
+            self._stop()
+
+    def _start(self) -> None:
+        if not self._started and not self._queue.closed:
+            self._started = True
+            self._thread.start()
+
+    def _stop(self) -> None:
+        self._queue.close()
+        # Closing a BufferedReader waits for the read in it; closing its raw file ends that read.
+        for part in (getattr(self._source, "raw", None), self._source):
+            close = getattr(part, "close", None)
+            if close is not None:
+                close()
+
+
+def _decode_all(source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames: int) -> None:
+    error: BaseException | None = None
+    try:
+        frames = 0
+        for file in _files(source):
+            with open_decoder(file, hint=getattr(file, "container", None)) as decoder:
+                queue.announce(decoder.spec)
+                for data in decoder.blocks(chunk_frames):
+                    if not queue.put(PcmChunk(data=data, start=frames, spec=decoder.spec)):
+                        return
+                    frames += len(data)
+    except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
+        error = exc
+    finally:
+        queue.finish(error)
+
+
+def _files(source: SpanFiles | BinaryFile) -> Iterator[SpanFile | BinaryFile]:
+    if isinstance(source, SpanFiles):
+        yield from source.spans()
+    else:
+        yield source
