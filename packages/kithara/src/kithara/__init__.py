@@ -1,3 +1,26 @@
 """Audio URLs as PCM while the bytes arrive; kept on disk, played again offline."""
 
-__all__ = ()
+from kithara_decode import PcmChunk, PcmSpec
+
+from ._cache import default_cache
+from ._errors import ERRORS, InvalidUrl, KitharaError
+from ._open import aopen, fetch, open
+from ._session import Kind
+from ._track import Track
+
+__all__ = (
+    # the front door
+    "open",
+    "aopen",
+    "fetch",
+    "Track",
+    "Kind",
+    "default_cache",
+    # what a track yields
+    "PcmChunk",
+    "PcmSpec",
+    # errors
+    "KitharaError",
+    "InvalidUrl",
+    "ERRORS",
+)

@@ -1,0 +1,40 @@
+"""Every family of errors that can come out of the front door."""
+
+from kithara_assets import AssetsError
+from kithara_decode import DecodeError
+from kithara_file import FileError
+from kithara_hls import HlsError
+from kithara_net import NetError
+from kithara_storage import StorageError
+from kithara_stream import StreamError
+
+
+class KitharaError(Exception):
+    """Base of what the front door raises on its own account.
+
+    Attributes:
+        recoverable: whether the same call may succeed later.
+    """
+
+    recoverable: bool = False
+
+
+class InvalidUrl(KitharaError):
+    """Raised when what was given is not an http or https URL."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url!r} is not an http or https URL")
+        self.url = url
+
+
+ERRORS: tuple[type[Exception], ...] = (
+    KitharaError,
+    NetError,
+    StorageError,
+    AssetsError,
+    StreamError,
+    FileError,
+    HlsError,
+    DecodeError,
+)
+"""The base classes of all packages: `except kithara.ERRORS` catches whatever Kithara raises."""

@@ -1,0 +1,91 @@
+"""PCM into a WAV file of 32-bit floats."""
+
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from kithara_decode import PcmChunk, PcmSpec
+
+_BYTES_PER_SAMPLE = 4
+_FLOAT = 3
+_EXTENSIBLE = 0xFFFE
+_FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")  # KSDATAFORMAT_SUBTYPE_IEEE_FLOAT
+_DS64_SIZE = 28
+_LARGEST_RIFF = 0xFFFF_FFFF
+
+
+class WavWriter:
+    """Writes chunks as 32-bit float WAV; as RF64 (EBU Tech 3306) when larger than 4 GiB.
+
+    The file appears under its name when `close` succeeds; until then, and after an error, there
+    is only `<name>.part`, which `discard` removes. As a context manager it does one or the other.
+    """
+
+    def __init__(self, path: Path, spec: PcmSpec) -> None:
+        self.path = path
+        self.frames = 0
+        self._spec = spec
+        self._unfinished = path.with_name(path.name + ".part")
+        self._file: BinaryIO = self._unfinished.open("wb")
+        self._file.write(self._header())
+
+    def write(self, chunk: PcmChunk) -> None:
+        """Append one chunk. It must have the format that the writer was made for."""
+        if chunk.spec != self._spec:
+            raise ValueError(f"a chunk of {chunk.spec} does not fit a file of {self._spec}")
+        self._file.write(chunk.data.astype("<f4", copy=False).data)
+        self.frames += len(chunk.data)
+
+    def close(self) -> None:
+        """Write the sizes, and give the file its name."""
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.close()
+        os.replace(self._unfinished, self.path)
+
+    def discard(self) -> None:
+        """Throw away what was written."""
+        self._file.close()
+        self._unfinished.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _header(self) -> bytes:
+        channels, rate = self._spec.channels, self._spec.sample_rate
+        block = channels * _BYTES_PER_SAMPLE
+        tag = _FLOAT if channels <= 2 else _EXTENSIBLE
+        fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, 32)
+        # An extensible header without a channel mask: the layout is not claimed.
+        fmt += struct.pack("<HHI", 22, 32, 0) + _FLOAT_GUID if tag == _EXTENSIBLE else b"\0\0"
+        data_size = self.frames * block
+        after_riff = 4 + 8 + _DS64_SIZE + 8 + len(fmt) + 12 + 8 + data_size
+        large = after_riff > _LARGEST_RIFF
+        ds64 = struct.pack("<QQQI", after_riff, data_size, self.frames, 0) if large else bytes(28)
+        return b"".join(
+            (
+                b"RF64" if large else b"RIFF",
+                struct.pack("<I", min(after_riff, _LARGEST_RIFF)),
+                b"WAVE",
+                # Reserved as JUNK, so that a file that grows too large can become RF64 in place.
+                struct.pack("<4sI", b"ds64" if large else b"JUNK", _DS64_SIZE),
+                ds64,
+                struct.pack("<4sI", b"fmt ", len(fmt)),
+                fmt,
+                struct.pack("<4sII", b"fact", 4, min(self.frames, _LARGEST_RIFF)),
+                struct.pack("<4sI", b"data", min(data_size, _LARGEST_RIFF)),
+            )
+        )
