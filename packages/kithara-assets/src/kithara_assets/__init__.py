@@ -1,7 +1,5 @@
 """Many resources on disk: asset identities, keys and the cache tree."""
 
-from kithara_storage import AtomicResource, CancelToken, ResourceStatus, StreamingResource
-
 from kithara_storage import (
     AtomicResource,
     CancelToken,
@@ -37,11 +35,6 @@ __all__ = (
     "asset_store",
     "DiskAssetStore",
     "Assets",
-    # what the store opens (of kithara-storage, for those who only know the store)
-    "AtomicResource",
-    "StreamingResource",
-    "ResourceStatus",
-    "CancelToken",
     # names
     "AssetId",
     "ResourceKey",
