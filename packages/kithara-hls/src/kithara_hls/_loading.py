@@ -1,0 +1,69 @@
+"""Playlists: from the cache if they are there, else from the network, kept once they are good."""
+
+from kithara_assets import Assets, OfflineMiss
+from kithara_net import Net
+
+from ._errors import PlaylistInvalid
+from ._names import final_url_key, playlist_key
+from ._options import HlsOptions
+from ._parse import parse_playlist
+from ._playlist import MediaPlaylist, MultivariantPlaylist
+from ._tally import Tally
+from ._urls import canonical, redacted
+
+__all__ = ("PlaylistLoader",)
+
+
+class PlaylistLoader:
+    """Loads the playlists of one asset. Belongs to the event loop."""
+
+    def __init__(
+        self, store: Assets, net: Net, options: HlsOptions, asset_root: str, tally: Tally
+    ) -> None:
+        self._store = store
+        self._net = net
+        self._options = options
+        self._asset_root = asset_root
+        self._tally = tally
+
+    async def load(self, url: str, name: str) -> tuple[MultivariantPlaylist | MediaPlaylist, bool]:
+        """Answer the playlist ``name`` from ``url``, and whether it was in the cache.
+
+        Raises PlaylistInvalid, UnsupportedHls, PlaylistLimit, OfflineMiss or an error of net or
+        store. A playlist that is refused is not kept.
+        """
+        resource = self._store.open_atomic_resource(playlist_key(self._asset_root, name))
+        noted = self._store.open_atomic_resource(final_url_key(self._asset_root, name))
+        if resource.exists():
+            body = await resource.read()
+            self._tally.bytes_cached += len(body)
+            base = (await noted.read()).decode() if noted.exists() else url
+            return self._parse(body, base), True
+        if self._options.offline:
+            raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
+        self._tally.requests += 1
+        answer = await self._net.get_bytes(url, max_bytes=self._options.max_playlist_bytes)
+        self._tally.bytes_received += len(answer.body)
+        parsed = self._parse(answer.body, answer.head.final_url)
+        if canonical(answer.head.final_url) != canonical(url):
+            await noted.write(redacted(answer.head.final_url).encode())
+        await resource.write(answer.body)
+        return parsed, False
+
+    async def load_media(self, url: str, name: str) -> tuple[MediaPlaylist, bool]:
+        """As `load`, where only a media playlist will do."""
+        parsed, cached = await self.load(url, name)
+        if isinstance(parsed, MultivariantPlaylist):
+            raise PlaylistInvalid("a variant leads to another multivariant playlist", url=url)
+        return parsed, cached
+
+    def _parse(self, body: bytes, base: str) -> MultivariantPlaylist | MediaPlaylist:
+        parsed = parse_playlist(
+            body,
+            base,
+            max_bytes=self._options.max_playlist_bytes,
+            max_segments=self._options.max_segments,
+        )
+        if isinstance(parsed, MediaPlaylist):
+            parsed.require_playable()
+        return parsed

@@ -1,0 +1,125 @@
+"""The byte space as one reader sees it."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from kithara_assets import CancelToken
+from kithara_stream import Cancelled, MediaInfo, MediaSpan, WaitOutcome, sniff
+
+from ._cipher import BLOCK
+from ._parts import Part, PartTable
+
+__all__ = ("View",)
+
+SNIFF_SIZE: Final = 1024  # what kithara_stream.sniff asks for
+
+
+class View:
+    """A `kithara_stream.Source` over the parts of a session. Any thread may call.
+
+    ``length`` is always None: what is delivered in all is known at the end only, and "eof" proves
+    it. Bytes already delivered can be read again.
+    """
+
+    def __init__(self, table: PartTable, codec: str | None, left: "Callable[[View], None]") -> None:
+        self._table = table
+        self._left = left
+        self._codec = codec
+        self._place = table.enter()
+        self._token = CancelToken()
+        self._containers: dict[int, str | None] = {}
+
+    @property
+    def length(self) -> int | None:
+        """None."""
+        return None
+
+    def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
+        """Block until [start, min(stop, end)) can be read; "eof" if ``start`` is at the end.
+
+        Raises the error that ended the session's pipeline, Cancelled, or TimeoutError.
+        """
+        deadline = None if timeout is None else monotonic() + timeout
+        position = start
+        self._table.move(self._place, wanted=stop)
+        try:
+            while position < stop:
+                part = self._table.find(position, self._place, deadline)
+                if part is None:
+                    return "ready" if position > start else "eof"
+                position += self._wait_within(part, position, stop, deadline)
+        finally:
+            self._table.move(self._place)
+        return "ready"
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Copy what is there at ``offset``, decrypted, within one part; 0 if nothing is (yet)."""
+        part = self._table.peek(offset)
+        if part is None:
+            return 0
+        with self._table.opened(part) as resource:
+            count = part.read_into(resource, offset, buffer)
+        self._table.move(self._place, position=offset + count)
+        return count
+
+    def span_at(self, offset: int) -> MediaSpan | None:
+        """Answer the span that holds ``offset``, waiting until it is known; None at the end.
+
+        A span ends where the init section changes, or at a discontinuity.
+        """
+        # A part of unknown size may end before the offset: only a byte that is there tells.
+        if self.wait_range(offset, offset + 1) == "eof":
+            return None
+        part = self._table.peek(offset)
+        assert part is not None
+        if part.span not in self._containers:
+            self._containers[part.span] = self._sniff(part)
+        start, stop = self._table.span(part)
+        info = MediaInfo(container=self._containers[part.span], codec=self._codec)
+        return MediaSpan(start=start, stop=stop, media_info=info)
+
+    def close(self) -> None:
+        """Wake blocked waits with Cancelled; idempotent."""
+        self._token.cancel(Cancelled("the reader"))
+        self._table.leave(self._place)
+        self._left(self)
+
+    def _wait_within(self, part: Part, position: int, stop: int, deadline: float | None) -> int:
+        """Wait for bytes of one part; answer how many there are, 0 if it ended before them."""
+        local, local_stop = position - part.start, stop - part.start
+        if part.cipher is not None:  # one block more shows that the one before is not the last
+            local, local_stop = local - local % BLOCK, -(-local_stop // BLOCK) * BLOCK + BLOCK
+        left = None if deadline is None else max(0.0, deadline - monotonic())
+        with self._table.opened(part) as resource:
+            resource.wait_range(local, local_stop, left, self._token)
+            count = min(stop - position, part.readable(resource, position))
+        if count == 0:
+            self._table.wait_size(part, self._place, deadline)
+        return count
+
+    def _sniff(self, part: Part) -> str | None:
+        start, _ = self._table.span(part)
+        self.wait_range(start, start + SNIFF_SIZE)
+        head = bytearray(SNIFF_SIZE)
+        filled = 0
+        while filled < SNIFF_SIZE:
+            at = self._table.peek(start + filled)
+            if at is None or at.span != part.span:
+                break
+            with self._table.opened(at) as resource, memoryview(head) as view:
+                count = at.read_into(resource, start + filled, view[filled:])
+            if count == 0:
+                break
+            filled += count
+        return _container(bytes(head[:filled]))
+
+
+def _container(head: bytes) -> str | None:
+    """Name the container; an ID3 tag that tells the time may stand before packed audio."""
+    if head.startswith(b"ID3") and len(head) > 10:
+        size = 0
+        for byte in head[6:10]:
+            size = size << 7 | byte & 0x7F
+        return sniff(head[10 + size :]) or sniff(head)
+    return sniff(head)

@@ -1,0 +1,443 @@
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kithara_assets import DiskAssetStore, OfflineMiss
+from kithara_hls import (
+    HlsSession,
+    HlsSource,
+    KeyFetched,
+    KeyInvalid,
+    PlaylistLoaded,
+    SegmentComplete,
+    SegmentInvalid,
+    SegmentStarted,
+    SessionEnded,
+    SessionFailed,
+    VariantSelected,
+)
+from kithara_net import NetError
+from kithara_net.testing import Server
+from kithara_stream import Cancelled, Reader
+
+Record = Callable[..., Any]
+Open = Callable[..., HlsSource]
+
+
+def read_all(reader: Reader) -> str:
+    with reader:
+        digest = hashlib.sha256()
+        while piece := reader.read(7001):
+            digest.update(piece)
+        return digest.hexdigest()
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def rich(record: Record) -> Any:
+    """Keys with and without an IV, clear and encrypted init sections, NONE, discontinuities."""
+    made = record().use_init("init-a.mp4").segment("1.m4s").segment("2.m4s", 4096)
+    made.use_key("a.key", explicit=False).segment("3.m4s", 1).segment("4.m4s", 16)
+    made.use_key("b.key", explicit=True).use_init("init-b.mp4", 333).segment("5.m4s", 100_000)
+    made.discontinuity().segment("6.m4s", 15)
+    return made.no_key().segment("7.m4s", 12345).publish()
+
+
+def cached_files(store: DiskAssetStore) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(store.root.glob("*/**/*")):
+        if path.is_file() and path.parts[len(store.root.parts)] != "_index":
+            found["/".join(path.parts[len(store.root.parts) + 1 :])] = path.read_bytes()
+    return found
+
+
+async def test_a_reader_gets_every_byte_in_order(record: Record, source: Open) -> None:
+    made = rich(record)
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+        assert session.duration == 17.5
+        assert session.length is None
+        assert not session.reader().seekable()
+
+
+async def test_cached_as_received_and_played_again_with_no_request(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    made = rich(record)
+    async with source(made.url) as session:
+        await session.wait_complete()
+        first = session.stats
+    assert first.requests == len(server.requests) == 1 + 2 + 2 + 7
+    assert first.bytes_received == sum(request.sent for request in server.requests)
+    assert first.bytes_cached == 0
+    files = cached_files(store)
+    assert files["master.m3u8"] == made.served["list.m3u8"]
+    assert files["segments/master/music/5.m4s"] == made.served["5.m4s"]
+    assert files["init/master/music/init-b.mp4"] == made.served["init-b.mp4"]
+    assert files["keys/master/music/a.key"] == made.served["a.key"]
+    assert len(files) == 12
+    (key_file,) = store.root.glob("*/keys/master/music/a.key")
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    server.requests.clear()
+    for offline in (False, True):
+        async with source(made.url, offline=offline) as session:
+            await session.wait_complete()
+            assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+            assert session.stats.requests == 0
+            assert session.stats.bytes_cached == sum(len(f) for f in files.values())
+    assert server.requests == []
+
+
+async def test_bytes_are_readable_while_a_segment_arrives(record: Record, source: Open) -> None:
+    for coded in (False, True):
+        made = record(f"/stalled-{coded}")
+        if coded:
+            made.use_key("k.key", explicit=True)
+        made.segment("1.ts", 40_000).publish()
+        made.resources["1.ts"].behaviour = {"stall_after": 20_008}
+        async with source(made.url) as session:
+            view = session.source()
+            there = 19_984 if coded else 20_008
+            assert await asyncio.to_thread(view.wait_range, 0, there) == "ready"
+            buffer = bytearray(40_000)
+            count = await asyncio.to_thread(view.read_into, 5, memoryview(buffer))
+            assert there - 5 <= count <= 20_008 - 5
+            assert buffer[:count] == made.clear[5 : 5 + count]
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(view.wait_range, 0, 30_000, 0.01)
+            made.resources["1.ts"].release()
+            assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+
+
+async def test_a_stalled_reader_holds_the_socket_back(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts", 3_000_000).segment("2.ts", 30_000_000).segment("3.ts").publish()
+    async with source(made.url, look_ahead=1_000_000) as session:
+        reader = session.reader()
+        assert len(await asyncio.to_thread(reader.read, 2_500_000)) == 2_500_000
+        await server.wait_for(lambda: len(server.requests_for("/music/2.ts")) == 1)
+        rest = session.source()
+        assert await asyncio.to_thread(rest.wait_range, 3_400_000, 3_400_001) == "ready"
+        assert session.stats.bytes_received < 3_500_000 + 1_000_000
+        assert server.requests_for("/music/2.ts")[0].sent < 20_000_000
+        assert server.requests_for("/music/3.ts") == []
+        tail = await asyncio.to_thread(read_all, reader)
+        assert tail == sha(made.clear[2_500_000:])
+
+
+async def test_no_look_ahead_fetches_what_is_waited_for(record: Record, source: Open) -> None:
+    made = rich(record)
+    async with source(made.url, look_ahead=0) as session:
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+
+
+async def test_events_tell_the_way_and_repeat_no_secret(record: Record, source: Open) -> None:
+    made = record().use_key("k.key?secret", explicit=True).segment("1.ts?secret").publish()
+    made.server.add("/music/k.key", made.key)
+    made.server.add("/music/1.ts", made.served["1.ts?secret"])
+    for cached in (False, True):
+        async with source(made.url + "?secret") as session:
+            events = session.events()
+            await session.wait_complete()
+        seen = [event async for event in events]
+        assert [type(event) for event in seen] == [
+            *(PlaylistLoaded, VariantSelected, KeyFetched, SegmentStarted, SegmentComplete),
+            SessionEnded,
+        ]
+        assert {event.cached for event in seen if hasattr(event, "cached")} == {cached}
+        assert seen[-1] == SessionEnded(size=5000)
+        assert seen[-2].size == 5008  # type: ignore[union-attr] # it is a SegmentComplete
+        assert "secret" not in repr(seen)
+
+
+async def test_spans_begin_where_a_decoder_starts_anew(record: Record, source: Open) -> None:
+    made = rich(record)
+
+    def read_spans(reader: Reader) -> Iterator[bytes]:
+        with reader:
+            for span in reader.spans():
+                yield span.read()
+
+    async with source(made.url, look_ahead=0) as session:
+        spans = await asyncio.to_thread(lambda: list(read_spans(session.reader())))
+    a, b = made.parts[:5], made.parts[5:7]
+    assert spans == [b"".join(a), b"".join(b), b"".join(made.parts[7:])]
+
+
+async def test_packed_segments_stay_in_one_span(record: Record, source: Open) -> None:
+    made = record().segment("1.ts").segment("2.ts").use_key("k", explicit=False).segment("3.ts")
+    made.publish()
+    async with source(made.url) as session:
+        await session.wait_complete()
+        span = session.source().span_at(7000)
+        assert span is not None
+        assert (span.start, span.stop) == (0, 15000)
+        assert session.source().span_at(15000) is None
+        assert session.source().wait_range(15000, 15001) == "eof"
+
+
+async def test_laid_bytes_are_read_again_in_any_order(
+    record: Record, source: Open, store: DiskAssetStore
+) -> None:
+    made = record().use_init("i.mp4").use_key("k", explicit=False)
+    for i in range(12):
+        made.segment(f"{i}.m4s", 1000 + i)
+    made.publish()
+    async with source(made.url) as session:
+        await session.wait_complete()
+        view = session.source()
+        for start in range(len(made.clear) - 10, -1, -997):
+            assert view.wait_range(start, start + 10) == "ready"
+            buffer = bytearray(10)
+            count = view.read_into(start, memoryview(buffer))
+            assert count > 0
+            assert buffer[:count] == made.clear[start : start + count]
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+async def fails(session: HlsSession) -> Exception:
+    """The error of a session: one object, from the reader and from wait_complete."""
+    reader = session.reader()
+    with pytest.raises(Exception) as from_reader:  # its type is the answer
+        await asyncio.to_thread(read_all, reader)
+    with pytest.raises(Exception) as from_waiting:  # its type is the answer
+        await session.wait_complete()
+    assert from_reader.value is from_waiting.value
+    return from_waiting.value
+
+
+async def test_a_missing_segment_is_an_error_and_never_a_shorter_success(
+    record: Record, source: Open
+) -> None:
+    made = record().segment("1.ts").segment("2.ts").publish()
+    made.resources["2.ts"].behaviour = {"status": 404}
+    async with source(made.url) as session:
+        events = session.events()
+        reader = session.reader()
+        assert await asyncio.to_thread(reader.read, 5000) == made.parts[0]
+        error = await fails(session)
+        assert isinstance(error, NetError)
+    assert SessionFailed(error=error) in [event async for event in events]
+
+
+async def test_a_body_cut_short_is_an_error_after_its_bytes(record: Record, source: Open) -> None:
+    made = record().use_key("k", explicit=True).segment("1.ts").publish()
+    made.resources["1.ts"].behaviour = {"cut_after": 2008}
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.reader().read, 1984) == made.clear[:1984]
+        assert isinstance(await fails(session), NetError)
+    made.resources["1.ts"].behaviour = {}
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+
+
+async def test_a_bad_key_is_fetched_twice_and_never_cached(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    made = record().use_key("k.key", explicit=True).segment("1.ts").publish()
+    server.add("/music/k.key", b"<html>login")
+    async with source(made.url) as session:
+        error = await fails(session)
+    assert isinstance(error, KeyInvalid)
+    assert error.length == 11
+    assert error.url == server.url("/music/k.key")
+    assert error.segment_url == server.url("/music/1.ts")
+    assert len(server.requests_for("/music/k.key")) == 2
+    assert server.requests_for("/music/1.ts") == []
+    assert not any(name.startswith("keys/") for name in cached_files(store))
+
+    server.add("/music/k.key", made.key, script=[{"status": 200, "raw": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnope"
+    )}])  # fmt: skip
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+    assert len(server.requests_for("/music/k.key")) == 4
+
+
+async def test_the_key_processor_runs_once_before_the_cache(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    made = record().use_key("k.key", explicit=True).segment("1.ts").publish()
+    server.add("/music/k.key", b"wrapped" + made.key)
+    seen: list[tuple[bytes, str]] = []
+
+    def unwrap(body: bytes, url: str) -> bytes:
+        seen.append((body, url))
+        return body.removeprefix(b"wrapped")
+
+    for offline in (False, True):
+        async with source(made.url, key_processor=unwrap, offline=offline) as session:
+            assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+    assert seen == [(b"wrapped" + made.key, server.url("/music/k.key"))]
+    assert cached_files(store)["keys/master/music/k.key"] == made.key
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda coded: coded[:-1], "multiple of 16"),
+        (lambda coded: coded[:-16], "padding"),
+        (lambda coded: b"", "empty"),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_damaged_encrypted_segment_is_named(
+    record: Record,
+    source: Open,
+    server: Server,
+    store: DiskAssetStore,
+    damage: Callable[[bytes], bytes],
+    reason: str,
+    chunked: bool,
+) -> None:
+    made = record().use_key("k.key", explicit=True).segment("1.ts").publish()
+    server.add("/music/1.ts", damage(made.served["1.ts"]), chunked=chunked)
+    async with source(made.url) as session:
+        error = await fails(session)
+    assert isinstance(error, SegmentInvalid)
+    assert reason in str(error)
+    assert error.url == server.url("/music/1.ts")
+    assert error.key_url == server.url("/music/k.key")
+    assert made.key.hex() not in repr(error)
+    assert not any(name.startswith("segments/") for name in cached_files(store))
+
+
+async def test_offline_names_what_is_missing(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    made = rich(record)
+    with pytest.raises(OfflineMiss, match=r"master.m3u8"):
+        await source(made.url, offline=True).open()
+    assert server.requests == []
+    async with source(made.url) as session:
+        await session.wait_complete()
+    server.requests.clear()
+    for gone, missing in (
+        ("segments/master/music/6.m4s", "segment 5"),
+        ("keys/master/music/b.key", "the key"),
+        ("init/master/music/init-a.mp4", "an init section"),
+    ):
+        (path,) = store.root.glob(f"*/{gone}")
+        path.unlink()
+        async with source(made.url, offline=True) as session:
+            error = await fails(session)
+        assert isinstance(error, OfflineMiss)
+        assert error.missing == missing
+        assert error.url.endswith(Path(gone).name)
+    assert server.requests == []
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+    assert len(server.requests) == 3
+
+
+# -- closing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["k.key", "1.ts", "2.ts", "demand", "end"])
+async def test_closing_anywhere_is_quick_and_wakes_readers(
+    record: Record, source: Open, server: Server, where: str
+) -> None:
+    made = record().use_key("k.key", explicit=True).segment("1.ts", 500_000)
+    made.segment("2.ts", 500_000).publish()
+    if where in made.resources:
+        stall = {"stall_head": True} if where == "k.key" else {"stall_after": 300_000}
+        made.resources[where].behaviour = stall
+    session = await source(made.url, look_ahead=0 if where == "demand" else 2**20).open()
+    reader = session.reader()
+    waiting = asyncio.create_task(session.wait_complete()) if where != "demand" else None
+    blocked = asyncio.create_task(asyncio.to_thread(reader.read, 2_000_000))
+    if where in made.resources:
+        await server.wait_for(lambda: bool(server.requests_for(f"/music/{where}")))
+    elif where == "end":
+        await blocked
+    began = time.perf_counter()
+    await session.aclose()
+    assert time.perf_counter() - began < 0.1
+    if where in made.resources:
+        with pytest.raises(Cancelled):
+            await blocked
+        assert waiting is not None
+        with pytest.raises(Cancelled):
+            await waiting
+    else:
+        await asyncio.wait([task for task in (blocked, waiting) if task is not None])
+        for task in (blocked, waiting):
+            assert task is None or isinstance(task.exception(), Cancelled | None)
+    with pytest.raises(Cancelled):
+        await asyncio.to_thread(session.reader().read, 1)
+    await session.aclose()
+
+
+async def test_one_reader_closes_and_others_go_on(record: Record, source: Open) -> None:
+    made = record().segment("1.ts").publish()
+    made.resources["1.ts"].behaviour = {"stall_after": 1000}
+    async with source(made.url) as session:
+        view = session.source()
+        blocked = asyncio.create_task(asyncio.to_thread(view.wait_range, 0, 2000))
+        other = asyncio.create_task(asyncio.to_thread(read_all, session.reader()))
+        assert await asyncio.to_thread(session.source().wait_range, 0, 1000) == "ready"
+        view.close()
+        with pytest.raises(Cancelled):
+            await blocked
+        made.resources["1.ts"].release()
+        assert await other == sha(made.clear)
+
+
+# -- a model -----------------------------------------------------------------------------------
+
+sizes = st.lists(st.integers(1, 200), min_size=1, max_size=6)
+reads = st.lists(st.tuples(st.integers(0, 1300), st.integers(1, 90)), max_size=20)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(sizes=sizes, reads=reads, coded=st.booleans(), init=st.booleans())
+async def test_any_read_of_any_recording(
+    record: Record,
+    source: Open,
+    sizes: list[int],
+    reads: list[tuple[int, int]],
+    coded: bool,
+    init: bool,
+) -> None:
+    folder = f"/r{abs(hash((tuple(sizes), tuple(reads), coded, init)))}"
+    made = record(folder)
+    if coded:
+        made.use_key("k", explicit=True)
+    if init:
+        made.use_init("i", 40)
+    for i, size in enumerate(sizes):
+        made.segment(f"{i}.m4s", size)
+    made.publish()
+    async with source(made.url, look_ahead=0) as session:
+        view = session.source()
+
+        def check() -> None:
+            for start, count in reads:
+                expected = made.clear[start : start + count]
+                outcome = view.wait_range(start, start + count)
+                assert outcome == ("ready" if expected else "eof")
+                found = bytearray()
+                while len(found) < len(expected):
+                    piece = bytearray(count - len(found))
+                    got = view.read_into(start + len(found), memoryview(piece))
+                    assert got > 0
+                    found += piece[:got]
+                assert found == expected
+
+        await asyncio.to_thread(check)
