@@ -10,9 +10,9 @@ LIBRARIES = ("libmpg123 >= 1.26", "sndfile >= 1.1", "vorbisfile", "opusfile")
 
 MISSING = """
 kithara-decode needs the headers of libmpg123, libsndfile, libvorbis and libopusfile to build:
-    Debian, Ubuntu:  apt install pkg-config libmpg123-dev libsndfile1-dev libvorbis-dev libopusfile-dev
-    Fedora:          dnf install pkgconf mpg123-devel libsndfile-devel libvorbis-devel opusfile-devel
-    macOS:           brew install pkgconf mpg123 libsndfile libvorbis opusfile
+  Debian: apt install pkg-config libmpg123-dev libsndfile1-dev libvorbis-dev libopusfile-dev
+  Fedora: dnf install pkgconf mpg123-devel libsndfile-devel libvorbis-devel opusfile-devel
+  macOS:  brew install pkgconf mpg123 libsndfile libvorbis opusfile
 What pkg-config said: {reason}
 """
 

@@ -35,7 +35,9 @@ static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
         done += got;
         if (code == MPG123_OK || (code == MPG123_NEW_FORMAT && format_is_ours(decoder)))
             continue;
-        if (code == MPG123_DONE)
+        /* A last frame that the file cuts short is an end like any other. */
+        if (code == MPG123_DONE || (mpg123_errcode(decoder->state) == MPG123_ERR_READER &&
+                                    kd_input_ended(decoder->input)))
             decoder->status = KD_END;
         else if (code == MPG123_NEW_FORMAT)
             kd_fail(decoder, KD_FORMAT_CHANGED, "");

@@ -10,7 +10,7 @@ import numpy as np
 from ._av_input import DEMUXERS, AvInput
 from ._backend import Backend
 from ._decoder import BaseDecoder
-from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
+from ._errors import SeekRefused, UnsupportedFormat
 from ._flac import flac_frames
 from ._mp4 import is_fragmented
 from ._pcm import PcmSpec, Samples
@@ -63,11 +63,7 @@ class AvDecoder(BaseDecoder):
         """Start at the first byte and decode the first frame."""
         self._av = AvInput(self._source, self._container, seekable=self._ffmpeg_seeks)
         try:
-            first = self._av.next_frame()
-            if first is None:
-                raise CorruptAudio(
-                    f"the {self._container} input holds no audio frame", container=self._container
-                )
+            first = self._av.first_frame()
             self._origin = first.pts or 0
             self._next = 0  # the index of the first frame in _pending
             self._pending = _samples(first)
@@ -108,10 +104,9 @@ class AvDecoder(BaseDecoder):
 
     def _go_to(self, frame: int) -> None:
         near = 0 <= frame - self._next < self._spec.sample_rate
-        if self._broken or not (near or self._jump(frame)):
-            if self._broken or frame < self._next:
-                self._av.close()
-                self._open()
+        if self._broken or not (near or self._jump(frame) or frame >= self._next):
+            self._av.close()
+            self._open()
         while self._next < frame:
             if not self._load():
                 raise SeekRefused("it lies beyond the end", frame=frame, frames=None)

@@ -24,6 +24,9 @@ DEMUXERS = {
     "ogg": "ogg",
 }
 BUFFER_BYTES = 65536
+NOT_TAGS = frozenset(
+    ("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "duration")
+)
 
 
 class AvFile:
@@ -104,6 +107,13 @@ class AvInput:
             raise
         self._frames = self._decode()
 
+    def first_frame(self) -> AudioFrame:
+        """Return the first decoded frame; an input without any is refused."""
+        frame = self.next_frame()
+        if frame is None:
+            raise CorruptAudio(f"the {self._name} input holds no audio frame", container=self._name)
+        return frame
+
     def next_frame(self) -> AudioFrame | None:
         """Return the next decoded frame, None at the end."""
         frame = next(self._frames, None)
@@ -123,7 +133,7 @@ class AvInput:
     def tags(self) -> dict[str, str]:
         """Return the text tags of the container, and of the stream where it has none."""
         found = {**self.stream.metadata, **self._container.metadata}
-        return {name.lower(): text for name, text in found.items()}
+        return {name.lower(): text for name, text in found.items() if name.lower() not in NOT_TAGS}
 
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""

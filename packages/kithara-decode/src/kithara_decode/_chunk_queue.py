@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -93,10 +94,7 @@ class ChunkQueue:
         loop = asyncio.get_running_loop()
         while True:
             woken: asyncio.Future[None] = loop.create_future()
-
-            def wake(woken: asyncio.Future[None] = woken) -> None:
-                loop.call_soon_threadsafe(lambda: woken.done() or woken.set_result(None))
-
+            wake = functools.partial(loop.call_soon_threadsafe, _resolve, woken)
             with self._changed:
                 if condition():
                     return
@@ -134,3 +132,8 @@ class ChunkQueue:
         for wake in sleepers:
             with contextlib.suppress(RuntimeError):  # the loop of that task is closed
                 wake()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

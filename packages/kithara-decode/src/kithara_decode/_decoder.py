@@ -65,13 +65,13 @@ class BaseDecoder(ABC):
         return self._tags
 
     def read(self, frames: int) -> Samples:
-        """Return the next frames, fewer than asked only before the end or damage, none at the end."""
+        """Return the next frames, fewer than asked only before the end or damage."""
         array = np.empty((frames, self._spec.channels), np.float32)
         got = self.read_into(array)
         return array if got == frames else array[:got].copy()
 
     def read_into(self, array: Samples) -> int:
-        """Fill array, float32 (frames, channels) and C-contiguous; return frames written, 0 at the end."""
+        """Fill a C-contiguous float32 array (frames, channels); return frames written."""
         if array.dtype != np.float32 or array.ndim != 2 or not array.flags.c_contiguous:
             raise ValueError("the array must be float32, (frames, channels) and C-contiguous")
         if array.shape[1] != self._spec.channels:

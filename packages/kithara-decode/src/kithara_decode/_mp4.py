@@ -11,13 +11,9 @@ def is_fragmented(head: bytes) -> bool | None:
         if kind == b"moof":
             return True
         if kind == b"moov":
-            return (
-                True
-                if b"mvex" in head[at : at + size]
-                else False
-                if at + size <= len(head)
-                else None
-            )
+            if b"mvex" in head[at : at + size]:
+                return True
+            return False if at + size <= len(head) else None
         if size < 8:
             return None
         at += size

@@ -7,7 +7,7 @@ from ._shim import lib
 
 
 class Mpg123Decoder(NativeDecoder):
-    """Counts what it promised only against bytes: the frame counts of MP3 headers are often wrong."""
+    """Takes the promise of an MP3 header seriously only where the file is too short for it."""
 
     def __init__(self, source: Input, container: str) -> None:
         super().__init__(source, lib.kd_open_mpg123, container=container)

@@ -49,7 +49,8 @@ class NativeDecoder(BaseDecoder):
         self._input = _owned(
             lib.kd_input_new(self._handle, length, int(source.seekable)), lib.kd_input_free
         )
-        self._stopped = lib.KD_OK  # why the last read was short, to be told by the next one
+        self._next = 0  # the frame that the library delivers next
+        self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell
         self._native = self._open()
         super().__init__(
             container=container,
@@ -108,12 +109,13 @@ class NativeDecoder(BaseDecoder):
             pointer = ffi.from_buffer("float[]", out, require_writable=True)
             got = lib.kd_read(self._native, pointer, len(out))
             self._stopped = self._native.status
-            if got and self._stopped != lib.KD_INPUT_FAILED:
-                return got
-        if self._stopped == lib.KD_END:
+        if got and self._stopped != lib.KD_INPUT_FAILED:
+            self._next += got
+        elif self._stopped != lib.KD_END:
+            self._raise(self._native, self._next)
+        else:
             self._check_end(bool(lib.kd_input_ended(self._input)))
-            return 0
-        self._raise(self._native, self._position)
+        return got
 
     def _check_end(self, input_ended: bool) -> None:
         """Object to an end that cannot be one; `input_ended`: every byte was taken."""
@@ -129,7 +131,7 @@ class NativeDecoder(BaseDecoder):
             raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
         if self._native.status != lib.KD_OK:
             self._raise(self._native, frame)
-        self._stopped = lib.KD_OK
+        self._next, self._stopped = frame, lib.KD_OK
 
     def _free(self) -> None:
         ffi.release(self._native)

@@ -1,7 +1,7 @@
 """Ogg Vorbis and Ogg Opus through libvorbisfile and libopusfile: chains, exact seeks."""
 
 from ._backend import Backend
-from ._errors import UnsupportedFormat
+from ._errors import CorruptAudio, UnsupportedFormat
 from ._input import Input
 from ._native_decoder import NativeDecoder
 from ._shim import lib
@@ -11,10 +11,17 @@ def open_ogg(source: Input, container: str) -> NativeDecoder:
     """Open an Ogg input by the codec that its first page names."""
     first_page = source.head(256)
     if b"\x01vorbis" in first_page:
-        return NativeDecoder(source, lib.kd_open_vorbis, container=container)
-    if b"OpusHead" in first_page:
-        return NativeDecoder(source, lib.kd_open_opus, container=container)
-    raise UnsupportedFormat("the ogg input is neither Vorbis nor Opus", container=container)
+        opener = lib.kd_open_vorbis
+    elif b"OpusHead" in first_page:
+        opener = lib.kd_open_opus
+    else:
+        raise UnsupportedFormat("the ogg input is neither Vorbis nor Opus", container=container)
+    try:
+        return NativeDecoder(source, opener, container=container)
+    except CorruptAudio as exc:
+        if not source.seekable:
+            raise
+        raise UnsupportedFormat(str(exc), container=container) from exc  # PyAV may be laxer
 
 
 BACKEND = Backend(name="libvorbisfile, libopusfile", containers=frozenset({"ogg"}), open=open_ogg)

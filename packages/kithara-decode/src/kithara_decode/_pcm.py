@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Samples: TypeAlias = npt.NDArray[np.float32]
-"""float32, C-contiguous, shaped (frames, channels); full scale is [-1, 1), lossy codecs overshoot."""
+"""float32, C-contiguous, (frames, channels); full scale is [-1, 1), lossy codecs overshoot it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

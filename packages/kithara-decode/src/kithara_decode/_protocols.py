@@ -27,7 +27,6 @@ class BinaryFile(Protocol):
         """Return whether seek works and the length is known; asked once, when a decoder opens."""
 
 
-@runtime_checkable
 class SpanFile(BinaryFile, Protocol):
     """A file that one decoder can read from its start to its end, and what is known of it."""
 
@@ -79,7 +78,10 @@ class Decoder(Protocol):
         """
 
     def read_into(self, array: Samples) -> int:
-        """Fill array, float32 (frames, channels) and C-contiguous; return frames written, 0 at the end."""
+        """Fill a C-contiguous float32 array (frames, channels); return frames written.
+
+        0 at the end only. Raises what `read` raises; ValueError for an array of another type.
+        """
 
     def seek(self, frame: int) -> None:
         """Go to a frame, 0 <= frame <= frames; exact. Raises SeekRefused."""

@@ -9,17 +9,7 @@ from ._shim import lib
 from ._sound_extent import sound_extent
 
 FLAC_BITS = (8, 16, 24)
-CHUNKS_AFTER_DATA = (
-    b"LIST",
-    b"id3 ",
-    b"ID3 ",
-    b"bext",
-    b"fact",
-    b"cue ",
-    b"smpl",
-    b"PEAK",
-    b"JUNK",
-)
+CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"PEAK")
 
 
 class SndfileDecoder(NativeDecoder):

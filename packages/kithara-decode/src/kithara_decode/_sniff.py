@@ -5,21 +5,7 @@ import struct
 from ._input import Input
 
 SCAN_BYTES = 262144  # how far behind junk an MPEG or ADTS stream is looked for
-_MP4_BOXES = frozenset(
-    (
-        b"ftyp",
-        b"styp",
-        b"moov",
-        b"moof",
-        b"mdat",
-        b"sidx",
-        b"free",
-        b"skip",
-        b"wide",
-        b"emsg",
-        b"prft",
-    )
-)
+_MP4_BOXES = frozenset(b"ftyp styp moov moof mdat sidx free skip wide emsg prft".split())
 _BITRATES = {  # kbit/s by (MPEG-1, layer), index 1..14
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -91,11 +77,8 @@ def _is_transport_stream(head: bytes) -> bool:
     for size in (188, 192, 204):
         for start in range(min(size, len(head))):
             syncs = head[start::size][:4]
-            if (
-                len(syncs) >= 2
-                and syncs == b"\x47" * len(syncs)
-                and (len(syncs) == 4 or start == 0)
-            ):
+            enough = len(syncs) == 4 or (start == 0 and len(syncs) >= 2)
+            if enough and syncs == b"\x47" * len(syncs):
                 return True
     return False
 
@@ -117,7 +100,8 @@ def find_frames(head: bytes, *, at_end: bool) -> str | None:
 
 
 def _run_of_frames(head: bytes, at: int) -> tuple[str | None, int, int]:
-    kind, fixed, frames = None, None, 0
+    kind: str | None = None
+    fixed = frames = 0
     while frames < 3 and at + 7 <= len(head):
         size = id3v2_size(head[at : at + 10]) if frames and at + 10 <= len(head) else 0
         if size:

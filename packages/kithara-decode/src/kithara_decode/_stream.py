@@ -97,7 +97,10 @@ class AudioStream:
         return chunk
 
     def close(self) -> None:
-        """Stop decoding, close the source, end the thread; whoever iterates sees the end. Idempotent."""
+        """Stop decoding, close the source and end the thread. Idempotent.
+
+        Whoever iterates sees the end, never an error. Raises only what the source's close raises.
+        """
         try:
             self._stop()
         finally:
