@@ -153,6 +153,8 @@ class HttpClient:
     ) -> AsyncIterator[Body]:
         """One request with its redirects, its head checked, its connection let go at the end."""
         target = parsed(url)
+        if self._closed:
+            raise NetClosed(url=shown(url))
         fields = self._fields(headers)
         credentials = basic_credentials(target)
         if credentials is not None and not _holds(fields, "Authorization"):

@@ -56,10 +56,10 @@ def parsed(url: str) -> URL:
 def joined(base: URL, location: str) -> URL:
     """The target of a redirect from `base` to `location`; raises `InvalidUrl` as `parsed`."""
     try:
-        target = str(base.join(_built(location)))
+        target = base.join(_built(location))
     except ValueError:
         raise InvalidUrl(url=shown(location), reason="it is not a valid address") from None
-    return parsed(target)
+    return parsed(str(target))
 
 
 def origin(url: URL) -> tuple[str, str, int | None]:
@@ -76,4 +76,7 @@ def basic_credentials(url: URL) -> str | None:
 
 
 def _built(url: str) -> URL:
-    return URL(url, encoded=_LEGAL.match(url) is not None)
+    result = URL(url, encoded=_LEGAL.match(url) is not None)
+    # yarl looks at these only when they are asked for, and complains only then.
+    _ = (result.raw_host, result.host, result.port, result.user, result.password)
+    return result

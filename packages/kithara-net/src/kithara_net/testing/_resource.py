@@ -21,7 +21,7 @@ class Behaviour(TypedDict, total=False):
     cut_after: int
     """Close the connection cleanly after this many bytes."""
     reset_after: int
-    """Reset the connection (RST) after this many bytes."""
+    """Reset the connection (RST) after this many bytes; those still on the way are lost with it."""
     stall_after: int
     """Send nothing more after this many bytes until `Resource.release()`."""
     stall_head: bool

@@ -1,0 +1,23 @@
+"""A server and a client per test; afterwards no connection and no task may be left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kithara_net import HttpClient
+from kithara_net.testing import Server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as server:
+        yield server
+        await server.wait_for(lambda: server.connections == 0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[HttpClient]:
+    async with HttpClient() as client:
+        yield client
