@@ -44,9 +44,12 @@ class PlaylistLoader:
         self._tally.requests += 1
         answer = await self._net.get_bytes(url, max_bytes=self._options.max_playlist_bytes)
         self._tally.bytes_received += len(answer.body)
-        parsed = self._parse(answer.body, answer.head.final_url)
-        if canonical(answer.head.final_url) != canonical(url):
-            await noted.write(redacted(answer.head.final_url).encode())
+        final = answer.head.final_url
+        redirected = canonical(final) != canonical(url)
+        # The final URL has no user-info; where it is the URL asked for, its own holds for segments.
+        parsed = self._parse(answer.body, final if redirected else url)
+        if redirected:
+            await noted.write(redacted(final).encode())
         await resource.write(answer.body)
         return parsed, False
 
