@@ -35,9 +35,11 @@ class AvDecoder(BaseDecoder):
     def __init__(self, source: Input, container: str) -> None:
         self._source = source
         self._container = container
-        fragmented = container == "mp4" and is_fragmented(source.head())
+        self._fragmented = container == "mp4" and bool(is_fragmented(source.head()))
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
-        self._ffmpeg_seeks = source.seekable and container in ("mp4", "flac") and not fragmented
+        self._ffmpeg_seeks = (
+            source.seekable and container in ("mp4", "flac") and not self._fragmented
+        )
         first = self._open()
         spec = _spec(first)
         stream = self._av.stream
@@ -61,7 +63,13 @@ class AvDecoder(BaseDecoder):
 
     def _open(self) -> AudioFrame:
         """Start at the first byte and decode the first frame."""
-        self._av = AvInput(self._source, self._container, seekable=self._ffmpeg_seeks)
+        self._av = AvInput(
+            self._source,
+            self._container,
+            seekable=self._ffmpeg_seeks,
+            # FFmpeg would cut an edit's priming off wherever a stretch of fragments begins.
+            options={"ignore_editlist": "1"} if self._fragmented else {},
+        )
         try:
             first = self._av.first_frame()
             self._origin = first.pts or 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ._errors import CorruptAudio, UnsupportedFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import ModuleType
 
     from av.audio.frame import AudioFrame
@@ -82,7 +82,9 @@ class AvInput:
     Whatever FFmpeg raises is translated here; what the file raised comes out as the same object.
     """
 
-    def __init__(self, source: Input, container: str, *, seekable: bool) -> None:
+    def __init__(
+        self, source: Input, container: str, *, seekable: bool, options: Mapping[str, str]
+    ) -> None:
         av = import_av(container)
         self._name = container
         self._file = AvFile(source, seekable=seekable)
@@ -93,7 +95,7 @@ class AvInput:
                 self._file,
                 "r",
                 format=DEMUXERS[container],
-                options={"fflags": "+ignidx"},
+                options={"fflags": "+ignidx", **options},
                 metadata_errors="replace",
                 buffer_size=BUFFER_BYTES,
             )
