@@ -43,7 +43,7 @@ class Body:
         self._users = 0  # whoever uses the descriptor now
         self._waiters: dict[Waiter, None] = {}
         self._broken = False  # the disk failed us: nothing more is stored
-        self._accepted = 0  # writes; changed only under the writer's lock
+        self._accepted = 0  # writes; this and the stop change only under the writer's lock
         self._stored = 0  # writes; changed only by the writer thread
         self._accepted_stop = 0
         if file.part is None:
@@ -87,7 +87,6 @@ class Body:
                 return False
             if self.failure is not None:
                 raise self.failure
-            self._accepted_stop = max(self._accepted_stop, stop)
             return True
 
     def set_length(self, total: int) -> None:
@@ -162,15 +161,16 @@ class Body:
         with self.lock:
             self._waiters.pop(waiter, None)
 
-    def accepted(self) -> None:
-        """One more write was accepted. Under the writer's lock."""
+    def accepted(self, stop: int) -> None:
+        """One more write, up to `stop`, was accepted. Under the writer's lock."""
         self._accepted += 1
+        self._accepted_stop = max(self._accepted_stop, stop)
 
     def store(self, writes: list[tuple[int, bytes]]) -> None:
         """Write what is missing of a batch, then publish it at once. Writer thread."""
         fresh = RangeSet()
-        failure: Exception | None = None
-        if self._enter():
+        failure = self._past_the_end(writes)
+        if failure is None and self._enter():
             try:
                 for offset, views in self._runs(writes):
                     self._fs.write_all(self._file.fd, views, offset)
@@ -250,6 +250,15 @@ class Body:
                     taken.add(start, stop)
                     end = stop
         return runs
+
+    def _past_the_end(self, writes: list[tuple[int, bytes]]) -> Exception | None:
+        """A length that was stated while a write waited for room may contradict it."""
+        stop = max(offset + len(data) for offset, data in writes)
+        if self.length is None or stop <= self.length:
+            return None
+        return LengthMismatch(
+            path=self.path, operation="write_at", expected=self.length, found=stop
+        )
 
     def _give_name(self, length: int) -> None:
         fs, file = self._fs, self._file

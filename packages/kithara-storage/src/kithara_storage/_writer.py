@@ -21,8 +21,8 @@ Job: TypeAlias = Callable[[], Answer]
 class Target(Protocol):
     """What the writer writes for."""
 
-    def accepted(self) -> None:
-        """One more write was accepted; called with the writer's lock held."""
+    def accepted(self, stop: int) -> None:
+        """One more write, up to `stop`, was accepted; called with the writer's lock held."""
         ...
 
     def store(self, writes: list[tuple[int, bytes]]) -> None:
@@ -168,7 +168,7 @@ class DiskWriter:
 
     def _accept(self, write: _Write) -> None:
         self._pending += len(write.data)
-        write.target.accepted()
+        write.target.accepted(write.offset + len(write.data))
         self._push(write)
 
     def _push(self, item: _Write | _Task) -> None:
