@@ -1,6 +1,7 @@
 """Audio URLs as PCM while the bytes arrive; kept on disk, played again offline."""
 
 from kithara_decode import PcmChunk, PcmSpec
+from kithara_stream import TransferStats
 
 from ._cache import default_cache
 from ._errors import ERRORS, InvalidUrl, KitharaError
@@ -16,9 +17,10 @@ __all__ = (
     "Track",
     "Kind",
     "default_cache",
-    # what a track yields
+    # what a track yields and tells
     "PcmChunk",
     "PcmSpec",
+    "TransferStats",
     # errors
     "KitharaError",
     "InvalidUrl",

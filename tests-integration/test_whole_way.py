@@ -1,0 +1,119 @@
+"""A URL becomes PCM through all the layers, and again from the cache, against other decoders."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from conftest import CommandLine, Nginx, ffmpeg_pcm
+
+Samples = npt.NDArray[np.float32]
+
+LADDER_FRAMES = 9_712_640
+
+HLS = {
+    **{f"kithara-aac-ladder/master.m3u8 {n}": f"kithara-aac-ladder/index-{q}-a1.m3u8"
+       for n, q in enumerate(("slq", "smq", "shq"))},
+    **{f"kithara-aes128/master.m3u8 {n}": f"kithara-aes128/index-{q}-a1.m3u8"
+       for n, q in enumerate(("slq", "smq"))},
+    "shaka-hls-ts-aac/playlist.m3u8 best": "shaka-hls-ts-aac/playlist.m3u8",
+    "shaka-hls-raw-aac/manifest.m3u8 best": "shaka-hls-raw-aac/stream.m4a.m3u8",
+    "media3-cmaf-multi-segment/playlist.m3u8 best": "media3-cmaf-multi-segment/stream_0.m3u8",
+}  # fmt: skip
+
+LOSSLESS = (
+    "flac-test-files/01_-_blocksize_4096.flac",
+    "flac-test-files/41_-_6_channels_(5.1).flac",
+    "media3/bear.flac",
+    "media3/sample.wav",
+    "media3/sample_ima_adpcm.wav",
+)
+
+
+def cache_equals(cli: CommandLine, server: Nginx, url: str, online: Samples, *options: str) -> None:
+    """With the server gone, the same samples to the last bit."""
+    server.stop()
+    assert np.array_equal(cli.decode(url, *options), online)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("case", HLS)
+def test_hls_against_ffmpeg(
+    case: str, corpora: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    server = nginx(corpora / "hls")
+    path, variant = case.split()
+    # ffmpeg refuses the unquoted key URI of the encrypted one, which decrypts to the clear one.
+    expected = ffmpeg_pcm(server.url(HLS[case].replace("aes128", "aac-ladder")))
+    pcm = kithara_cli.decode(server.url(path), "--variant", variant)
+    assert pcm.shape == expected.shape
+    if case.startswith("kithara"):
+        assert len(pcm) == LADDER_FRAMES
+    assert np.abs(pcm - expected).max() <= 1e-4
+    cache_equals(kithara_cli, server, server.url(path), pcm, "--variant", variant)
+
+
+def test_mp3_against_mpg123(
+    corpora: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine, tmp_path: Path
+) -> None:
+    server = nginx(corpora / "audio")
+    pcm = kithara_cli.decode(server.url("kithara-test.mp3"))
+    wav = tmp_path / "mpg123.wav"
+    subprocess.run(
+        ["mpg123", "-q", "-e", "f32", "-w", str(wav), str(corpora / "audio/kithara-test.mp3")],
+        check=True,
+    )
+    expected = soundfile.read(wav, dtype="float32", always_2d=True)[0]
+    assert pcm.shape == expected.shape
+    assert np.abs(pcm - expected).max() <= 1e-6
+    cache_equals(kithara_cli, server, server.url("kithara-test.mp3"), pcm)
+
+
+@pytest.mark.parametrize("path", LOSSLESS)
+def test_lossless_against_soundfile(
+    path: str, corpora: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    server = nginx(corpora / "audio")
+    expected = soundfile.read(corpora / "audio" / path, dtype="float32", always_2d=True)[0]
+    pcm = kithara_cli.decode(server.url(path))
+    assert np.array_equal(pcm, expected)
+    cache_equals(kithara_cli, server, server.url(path), pcm)
+
+
+@pytest.mark.parametrize("name", ["melody.mp3", "melody.wav", "melody.flac", "fmp4/master.m3u8",
+                                  "ts/master.m3u8"])  # fmt: skip
+def test_our_own_media_against_ffmpeg(
+    name: str, media: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    server = nginx(media)
+    playlist = name.replace("master", "aac-2")
+    expected = ffmpeg_pcm(server.url(playlist))
+    pcm = kithara_cli.decode(server.url(name))
+    assert pcm.shape == expected.shape
+    assert np.abs(pcm - expected).max() <= 1e-4
+    cache_equals(kithara_cli, server, server.url(name), pcm)
+
+
+def test_offline_sends_no_request(
+    media: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    server = nginx(media)
+    for name in ("melody.mp3", "fmp4/master.m3u8"):
+        online = kithara_cli.decode(server.url(name))
+        asked = len(server.requests())
+        assert np.array_equal(kithara_cli.decode(server.url(name), "--offline"), online)
+        assert len(server.requests()) == asked
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.mp3", "http://127.0.0.1:9/a.m3u8"])
+def test_a_url_never_seen_is_an_offline_miss(url: str, kithara_cli: CommandLine) -> None:
+    ran = kithara_cli("decode", url, "-o", "out.wav", "--offline")
+    assert ran.code == 3
+    assert url in ran.err
+    assert "not in the cache" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not (kithara_cli.folder / "out.wav").exists()
