@@ -18,6 +18,7 @@ from kithara_storage import (
     LengthMismatch,
     ResourceIncomplete,
     ResourceStatus,
+    StorageError,
     StreamingResource,
 )
 
@@ -39,8 +40,12 @@ class ResourceMachine(RuleBasedStateMachine):
         self.final: bytes | None = None
         self.resource: StreamingResource | None = None
 
-    def run(self, work: Coroutine[object, object, T]) -> T:
-        return self.runner.run(work)
+    def attempt(self, work: Coroutine[object, object, T]) -> T | Exception:
+        """What comes of it; an error of the resource is a result too."""
+        try:
+            return self.runner.run(work)
+        except (StorageError, Broken, TimeoutError) as error:
+            return error
 
     @initialize()
     def open(self) -> None:
@@ -64,29 +69,21 @@ class ResourceMachine(RuleBasedStateMachine):
     @rule(offset=offsets, data=st.binary(max_size=24), flush=st.booleans())
     def write(self, offset: int, data: bytes, flush: bool) -> None:
         places = range(offset, offset + len(data))
-        try:
-            self.run(self.open_resource.write_at(offset, data))
-        except LengthMismatch:
-            assert self.length is not None
-            assert places.stop > self.length
-        except Broken as error:
-            assert error is self.failure
-            assert any(place not in self.there for place in places)
-        else:
-            assert self.length is None or places.stop <= self.length
+        result = self.attempt(self.open_resource.write_at(offset, data))
+        if self.length is not None and places.stop > self.length:
+            assert isinstance(result, LengthMismatch)
+            return
+        if result is None:
             for place, byte in zip(places, data, strict=True):
                 self.there.setdefault(place, byte)
+        else:
+            assert result is self.failure
         if flush:
             self.flush()
 
     @rule()
     def flush(self) -> None:
-        try:
-            self.run(self.open_resource.flush())
-        except Broken as error:
-            assert error is self.failure
-        else:
-            assert self.failure is None
+        assert self.attempt(self.open_resource.flush()) is self.failure
 
     @rule(total=st.integers(0, END + 24))
     def set_length(self, total: int) -> None:
@@ -107,14 +104,15 @@ class ResourceMachine(RuleBasedStateMachine):
         top = max(self.there, default=-1) + 1
         length = top if self.length is None else self.length
         length = data.draw(st.sampled_from([length, length, length + 1]))
-        try:
-            self.run(self.open_resource.commit(length))
-        except ResourceIncomplete as error:
-            hole = min(place for place in range(length) if place not in self.there)
-            assert error.hole[0] == hole
-        except LengthMismatch:
-            assert self.length not in {None, length}
+        result = self.attempt(self.open_resource.commit(length))
+        hole = [place for place in range(length) if place not in self.there]
+        if self.length not in {None, length}:
+            assert isinstance(result, LengthMismatch)
+        elif hole:
+            assert isinstance(result, ResourceIncomplete)
+            assert result.hole[0] == hole[0]
         else:
+            assert result is None
             self.length = length
             self.complete = True
             self.final = bytes(self.there[place] for place in range(length))
@@ -138,22 +136,17 @@ class ResourceMachine(RuleBasedStateMachine):
     @rule(start=offsets, size=st.integers(0, 30))
     def wait(self, start: int, size: int) -> None:
         stop = start + size if self.length is None else min(start + size, self.length)
-        outcome: str
-        try:
-            asked = self.open_resource.wait_range_async(start, start + size, 0.02)
-            outcome = self.run(asked)
-        except TimeoutError:
-            outcome = "timeout"
-        except Broken as error:
-            assert error is self.failure
-            outcome = "failed"
-        missing = "timeout" if self.failure is None else "failed"
+        asked = self.open_resource.wait_range_async(start, start + size, 0.02)
+        result = self.attempt(asked)
         if size and self.length is not None and start >= self.length:
-            assert outcome == "eof"
+            assert result == "eof"
         elif len(self.run_from(start)) >= stop - start:
-            assert outcome in {"ready", "timeout"}  # a slow disk may need longer than the deadline
+            # a slow disk may need longer than the deadline
+            assert result == "ready" or isinstance(result, TimeoutError)
+        elif self.failure is None:
+            assert isinstance(result, TimeoutError)
         else:
-            assert outcome == missing
+            assert result is self.failure
 
     @rule()
     def reopen(self) -> None:

@@ -38,12 +38,12 @@ async def test_written_committed_and_opened_again(tmp_path: Path, writer: DiskWr
     path = tmp_path / "song.mp3"
     with StreamingResource.open(path, writer) as resource:
         assert repr(resource) == "<StreamingResource song.mp3 partial>"
-        assert not resource.length
         assert resource.path == path
         await resource.write_at(3, b"def")
         await resource.write_at(0, b"abc")
         await resource.flush()
         assert resource.available(0) == 6
+        assert resource.wait_range(0, 6) == "ready"
         assert not path.exists()
         await resource.commit(6)
         assert resource.length == 6
