@@ -7,14 +7,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
+from kithara._cli import app
 from sample import RATE, make_ladder, make_mp3, melody
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,26 +109,34 @@ class Ran:
 
 @dataclass
 class CommandLine:
-    """Runs `kithara` in a process of its own, with a cache of its own."""
+    """The command `kithara` with a cache and a working folder of its own."""
 
     cache: Path
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
-    def arguments(self, *words: str | Path) -> list[str]:
-        return [sys.executable, "-m", "kithara", *map(str, words), "--cache", str(self.cache)]
+    def __call__(self, *words: str | Path) -> Ran:
+        """Run it in this process."""
+        words = (*words, "--cache", self.cache)
+        result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+        return Ran(result.exit_code, result.stdout, result.stderr)
 
-    def __call__(self, *words: str | Path, timeout: float = 60) -> Ran:
-        done = subprocess.run(
-            self.arguments(*words),
-            capture_output=True,
+    def start(self, *words: str | Path, path: Path | None = None) -> subprocess.Popen[str]:
+        """Start it in a process of its own; `path` comes first where modules are looked up."""
+        words = (*words, "--cache", self.cache)
+        return subprocess.Popen(
+            [sys.executable, "-m", "kithara", *(str(word) for word in words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
             cwd=self.folder,
-            env=os.environ | self.environment,
-            check=False,
+            env=os.environ | ({"PYTHONPATH": str(path)} if path else {}),
         )
-        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def run_apart(self, *words: str | Path, path: Path | None = None) -> Ran:
+        """Run it in a process of its own to its end."""
+        with self.start(*words, path=path) as process:
+            out, err = process.communicate(timeout=60)
+            return Ran(process.returncode, out, err)
 
     def decode(self, url: str, *options: str) -> npt.NDArray[np.float32]:
         """Decode a URL into a WAV and read that with another library: (frames, channels)."""
@@ -139,9 +149,10 @@ class CommandLine:
 
 
 @pytest.fixture
-def kithara_cli(tmp_path: Path) -> CommandLine:
+def kithara_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     folder = tmp_path / "run"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     return CommandLine(tmp_path / "cache", folder)
 
 
