@@ -230,8 +230,8 @@ class _Parser:
     def _segment(
         self, index: int, sequence: int, read: dict[str, Any], previous: Segment | None
     ) -> Segment:
-        if "uri" not in read:
-            raise tags.TagInvalid("EXT-X-BYTERANGE has no URI")
+        if "uri" not in read or "duration" not in read:
+            raise tags.TagInvalid("EXT-X-BYTERANGE has no EXTINF with a URI")
         url = self._resolve(read["uri"], "a segment")
         duration: float = read["duration"]
         if not math.isfinite(duration) or duration < 0:
