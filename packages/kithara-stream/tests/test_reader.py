@@ -187,7 +187,13 @@ def test_wave_reads_a_raw_reader_of_odd_arrivals(growing: Any) -> None:
         out.writeframes(DATA[:2000])
     whole = made.getvalue()
     source = growing(length=len(whole))
-    outcome = in_thread(lambda: wave.open(Reader(source)).readframes(500))  # type: ignore[arg-type] # typeshed wants IO[bytes], wave wants read and seek
+    file: Any = Reader(source)
+
+    def frames() -> bytes:
+        with wave.open(file) as opened:
+            return bytes(opened.readframes(500))
+
+    outcome = in_thread(frames)
     for i in range(0, len(whole), 13):
         source.feed(whole[i : i + 13])
     assert outcome.result(5) == DATA[:2000]

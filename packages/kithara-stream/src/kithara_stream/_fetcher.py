@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Self
 
 from ._errors import BodyEnded, Cancelled
+from ._link import Link
 from ._protocols import Origin, OriginHead, Sink
 from ._transfer import Transfer
 
 LOOK_AHEAD = 8 * 1024 * 1024
-READ_THROUGH = 128 * 1024
 _MOST_TRANSFERS = 4
 
 
@@ -63,8 +63,9 @@ class Cursor:
 class Fetcher:
     """Fetches what readers miss first (newest reader first), then read-ahead, then all if asked.
 
-    One request follows a reader as long as it stays near; a read elsewhere opens a second one and
-    leaves the first where it is, so that a look at the tail of a file does not cost the head. A
+    One request follows a reader as long as reading on is cheaper than asking anew (a skip of at
+    most `read_through` bytes; None measures that from the link); a read elsewhere opens a second
+    one and leaves the first where it is, so that a look at the tail does not cost the head. A
     request that is `look_ahead` bytes ahead of its readers is not read from any more: the socket
     is held back, and nothing piles up in memory. Until the first reader comes, one is assumed at
     the start.
@@ -79,13 +80,14 @@ class Fetcher:
         sink: Sink,
         *,
         look_ahead: int = LOOK_AHEAD,
-        read_through: int = READ_THROUGH,
+        read_through: int | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> None:
         self._origin = origin
         self._sink = sink
         self._look_ahead = look_ahead
-        self._read_through = read_through
+        self._fixed_read_through = read_through
+        self._link = Link()
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
@@ -266,15 +268,26 @@ class Fetcher:
                 return end - offset
             end += count
 
+    @property
+    def _read_through(self) -> int:
+        if self._fixed_read_through is not None:
+            return self._fixed_read_through
+        return self._link.request_in_bytes
+
+    @property
+    def _reach(self) -> float:
+        """How far ahead of a request a byte may be and still be waited for."""
+        return self._read_through if self._ranges_work else math.inf
+
     def _under_way(self, offset: int) -> bool:
-        distance = self._read_through if self._ranges_work else math.inf
+        distance = self._reach
         return any(transfer.reaches(offset, distance) for transfer in self._transfers)
 
     def _limit(self, transfer: Transfer) -> float:
         """How far the readers near a transfer want it to go; its frontier if there is none."""
         if transfer.filling:
             return math.inf
-        distance = self._read_through if self._ranges_work else math.inf
+        distance = self._reach
         near = [
             cursor.position
             for cursor in self._readers()
@@ -323,10 +336,15 @@ class Fetcher:
 
     async def _pull(self, transfer: Transfer) -> None:
         self._requests += 1
+        time = self._loop.time
+        asked = time()
         async with self._origin.open(transfer.start, transfer.stop) as body:
+            self._link.answered(time() - asked)
             transfer.answer(body.head)
             self._learn(body.head)
+            waiting = time()
             async for chunk in body:
+                self._link.received(len(chunk), time() - waiting)
                 await self._sink.write_at(transfer.frontier, chunk)
                 transfer.frontier += len(chunk)
                 self._received += len(chunk)
@@ -335,6 +353,7 @@ class Fetcher:
                 if self._sink.available(transfer.frontier) > self._read_through:
                     return
                 await transfer.until_wanted(self._sink.length)
+                waiting = time()
             transfer.ended = True
 
     def _learn(self, head: OriginHead) -> None:
