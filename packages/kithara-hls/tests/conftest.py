@@ -128,6 +128,20 @@ def record(server: Server) -> Callable[..., Recording]:
 
 
 @pytest.fixture
+def rich(record: Callable[..., Recording]) -> Callable[[], Recording]:
+    """Keys with and without an IV, clear and encrypted init sections, NONE, discontinuities."""
+
+    def make() -> Recording:
+        made = record().use_init("init-a.mp4").segment("1.m4s").segment("2.m4s", 4096)
+        made.use_key("a.key", explicit=False).segment("3.m4s", 1).segment("4.m4s", 16)
+        made.use_key("b.key", explicit=True).use_init("init-b.mp4", 333).segment("5.m4s", 100_000)
+        made.discontinuity().segment("6.m4s", 15)
+        return made.no_key().segment("7.m4s", 12345).publish()
+
+    return make
+
+
+@pytest.fixture
 def source(store: DiskAssetStore, net: HttpClient, nothing_left: None) -> Callable[..., HlsSource]:
     def make(url: str, **options: object) -> HlsSource:
         return HlsSource(url, store=store, net=net, options=HlsOptions(**options))  # type: ignore[arg-type] # each test names real options

@@ -1,5 +1,7 @@
 """Playlists: from the cache if they are there, else from the network, kept once they are good."""
 
+import asyncio
+
 from kithara_assets import Assets, OfflineMiss
 from kithara_net import Net
 
@@ -38,7 +40,7 @@ class PlaylistLoader:
             body = await resource.read()
             self._tally.bytes_cached += len(body)
             base = (await noted.read()).decode() if noted.exists() else url
-            return self._parse(body, base), True
+            return await asyncio.to_thread(self._parse, body, base), True
         if self._options.offline:
             raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
         self._tally.requests += 1
@@ -47,7 +49,7 @@ class PlaylistLoader:
         final = answer.head.final_url
         redirected = canonical(final) != canonical(url)
         # The final URL has no user-info; where it is the URL asked for, its own holds for segments.
-        parsed = self._parse(answer.body, final if redirected else url)
+        parsed = await asyncio.to_thread(self._parse, answer.body, final if redirected else url)
         if redirected:
             await noted.write(redacted(final).encode())
         await resource.write(answer.body)
@@ -61,6 +63,7 @@ class PlaylistLoader:
         return parsed, cached
 
     def _parse(self, body: bytes, base: str) -> MultivariantPlaylist | MediaPlaylist:
+        """In a thread: a list of a megabyte takes half a second."""
         parsed = parse_playlist(
             body,
             base,
