@@ -4,6 +4,8 @@
 #include <mpg123.h>
 #include <sys/types.h>
 
+enum { MAX_CHANNELS = 2 };
+
 static mpg123_ssize_t read_bytes(void *input, void *out, size_t size)
 {
     return (mpg123_ssize_t)kd_input_read(input, out, (int64_t)size);
@@ -50,12 +52,19 @@ static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
 
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
-    off_t reached = mpg123_seek(decoder->state, (off_t)frame, SEEK_SET);
+    /* Without a known length libmpg123 claims to reach any frame: the one before must be there. */
+    int probe = decoder->frames < 0 && frame > 0;
+    off_t reached = mpg123_seek(decoder->state, (off_t)(frame - probe), SEEK_SET);
     if (reached < 0)
         kd_fail(decoder, KD_CORRUPT, mpg123_strerror(decoder->state));
-    else if (reached != frame)
+    else if (reached != frame - probe)
         kd_fail(decoder, KD_BEYOND_END, "");
-    return (int64_t)reached;
+    else if (probe) {
+        float before[MAX_CHANNELS];
+        if (read_frames(decoder, before, 1) != 1 && decoder->status == KD_END)
+            kd_fail(decoder, KD_BEYOND_END, "");
+    }
+    return frame;
 }
 
 static void close_handle(kd_decoder *decoder) { mpg123_delete(decoder->state); }

@@ -3,6 +3,8 @@
 
 #include <opusfile.h>
 
+enum { PREROLL_FRAMES = 48000, OPUS_CHANNELS = 8 };
+
 static int read_bytes(void *input, unsigned char *out, int size)
 {
     return (int)kd_input_read(input, out, size);
@@ -44,9 +46,14 @@ static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
 
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
-    if (op_pcm_seek(decoder->state, frame) != 0)
+    /* Its own 80 ms of preroll leave the first frames up to a tenth off; after a second they agree. */
+    int64_t start = frame > PREROLL_FRAMES ? frame - PREROLL_FRAMES : 0;
+    if (op_pcm_seek(decoder->state, start) != 0)
         kd_fail(decoder, KD_CORRUPT, "libopusfile could not seek");
-    return op_pcm_tell(decoder->state);
+    float waste[960 * OPUS_CHANNELS];
+    while (decoder->status == KD_OK && start < frame)
+        start += read_frames(decoder, waste, frame - start > 960 ? 960 : frame - start);
+    return start;
 }
 
 static const char *get_tag(kd_decoder *decoder, int index, const char **value)

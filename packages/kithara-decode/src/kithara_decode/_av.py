@@ -12,7 +12,7 @@ from ._backend import Backend
 from ._decoder import BaseDecoder
 from ._errors import SeekRefused, UnsupportedFormat
 from ._flac import flac_frames
-from ._mp4 import is_fragmented
+from ._mp4 import mp4_layout
 from ._pcm import PcmSpec, Samples
 
 if TYPE_CHECKING:
@@ -35,7 +35,13 @@ class AvDecoder(BaseDecoder):
     def __init__(self, source: Input, container: str) -> None:
         self._source = source
         self._container = container
-        self._fragmented = container == "mp4" and bool(is_fragmented(source.head()))
+        layout = mp4_layout(source.head()) if container == "mp4" else None
+        if layout == "table last" and not source.seekable:
+            raise UnsupportedFormat(
+                "the mp4 input has its index behind the sound; it decodes only from seekable input",
+                container=container,
+            )
+        self._fragmented = layout == "fragments"
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
         self._ffmpeg_seeks = (
             source.seekable and container in ("mp4", "flac") and not self._fragmented
@@ -58,7 +64,7 @@ class AvDecoder(BaseDecoder):
             spec=spec,
             frames=frames,
             seekable=source.seekable,
-            tags=self._av.tags,
+            tags={**source.tags, **self._av.tags},
         )
 
     def _open(self) -> AudioFrame:

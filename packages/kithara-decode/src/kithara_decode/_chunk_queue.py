@@ -5,10 +5,20 @@ import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ._errors import DecoderClosed
 from ._pcm import PcmChunk, PcmSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What the decoder of the first span said when it was opened."""
+
+    spec: PcmSpec
+    frames: int | None
+    tags: Mapping[str, str]
 
 
 class ChunkQueue:
@@ -24,17 +34,17 @@ class ChunkQueue:
         self._sleepers: list[Callable[[], object]] = []  # wake one waiting task each
         self._chunks: deque[PcmChunk] = deque()
         self._held = 0.0
-        self._spec: PcmSpec | None = None
+        self._opened: Opened | None = None
         self._error: BaseException | None = None
         self._finished = False
         self._closed = False
 
     # the producer's side
 
-    def announce(self, spec: PcmSpec) -> None:
-        """Tell the spec of the first span, before its first chunk is decoded."""
+    def announce(self, opened: Opened) -> None:
+        """Tell what a span is, before its first chunk is decoded; only the first span's is kept."""
         with self._changed:
-            self._spec = self._spec or spec
+            self._opened = self._opened or opened
             self._wake()
 
     def put(self, chunk: PcmChunk) -> bool:
@@ -76,9 +86,9 @@ class ChunkQueue:
         """Whether `take` answers at once."""
         return bool(self._chunks) or self._finished or self._closed
 
-    def has_spec(self) -> bool:
-        """Whether `spec` answers at once."""
-        return self._spec is not None or self._finished or self._closed
+    def has_opened(self) -> bool:
+        """Whether `opened` answers at once."""
+        return self._opened is not None or self._finished or self._closed
 
     def has_finished(self) -> bool:
         """Whether the producer is through."""
@@ -117,11 +127,11 @@ class ChunkQueue:
                 raise self._error
             return None
 
-    def spec(self) -> PcmSpec:
-        """Return the first span's spec once `has_spec` holds, or raise why there is none."""
+    def opened(self) -> Opened:
+        """Return what the first span is once `has_opened` holds, or raise why there is none."""
         with self._changed:
-            if self._spec is not None:
-                return self._spec
+            if self._opened is not None:
+                return self._opened
             if self._error is not None and not self._closed:
                 raise self._error
             raise DecoderClosed("audio stream")

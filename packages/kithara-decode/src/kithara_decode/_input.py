@@ -21,6 +21,7 @@ class Input:
         self._base = 0
         self._size: int | None = None
         self._head = b""
+        self.tags: dict[str, str] = {}  # what tags before the base said
         self._at = 0  # the file's own position, counted from the base
         if self.seekable:
             self._size = file.seek(0, 2)
@@ -50,6 +51,7 @@ class Input:
             offset = len(self._head)
             while offset < count and (got := self._read_file(offset, waste[: count - offset])):
                 offset += got
+            count = min(count, offset)
         self._base += count
         self._at -= count
         self._head = self._head[count:]

@@ -57,7 +57,7 @@ class NativeDecoder(BaseDecoder):
             spec=PcmSpec(sample_rate=self._native.sample_rate, channels=self._native.channels),
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
-            tags=dict(self._read_tags()),
+            tags={**source.tags, **dict(self._read_tags())},
         )
 
     def _open(self) -> "CData":

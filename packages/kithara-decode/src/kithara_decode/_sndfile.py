@@ -3,11 +3,12 @@
 from ._backend import Backend
 from ._errors import CorruptAudio, UnsupportedFormat
 from ._flac import flac_bits
-from ._input import Input
+from ._input import HEAD_BYTES, Input
 from ._native_decoder import NativeDecoder
 from ._shim import lib
-from ._sound_extent import sound_extent
+from ._sound_extent import SoundExtent, sound_extent
 
+FIRST_LOOK = 4096  # more is asked for only when the samples begin later
 FLAC_BITS = (8, 16, 24)
 CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"PEAK")
 
@@ -21,44 +22,49 @@ class SndfileDecoder(NativeDecoder):
             raise UnsupportedFormat(
                 f"libsndfile does not decode FLAC of {bits} bits", container=container
             )
-        if container == "wav":
-            _tell_untold_size(source)
+        extent = None if container == "flac" else _find_sound(source, container)
         super().__init__(source, lib.kd_open_sndfile, container=container)
-        if container != "flac":
-            self._frames = _frames_promised(source, self._frames, self._native.frame_bytes)
+        if extent is not None:
+            self._frames = self._frames_promised(source, extent)
+
+    def _frames_promised(self, source: Input, extent: SoundExtent) -> int | None:
+        """Extend libsndfile's count to what the header promised before the file was cut."""
+        if extent.size is None:
+            return self._frames if source.length is not None else None
+        if source.length is None or extent.start + extent.size <= source.length:
+            return self._frames
+        if self._native.frame_bytes:
+            return extent.size // self._native.frame_bytes
+        there = source.length - extent.start
+        return self._frames * extent.size // there if self._frames and there > 0 else self._frames
 
     def _check_end(self, input_ended: bool) -> None:
         if self._container == "flac" and self._frames is None and not input_ended:
             raise CorruptAudio(
-                f"the flac input cannot be decoded at frame {self._position}: sync was lost",
+                f"the flac input cannot be decoded at frame {self._next}: sync was lost",
                 container=self._container,
-                frame=self._position,
+                frame=self._next,
             )
 
 
-def _tell_untold_size(source: Input) -> None:
-    """Make a data size of 0, as streaming writers leave it, mean "up to the end" to libsndfile."""
-    head = source.head()
+def _find_sound(source: Input, container: str) -> SoundExtent | None:
+    """Find the samples in the head; make an untold data size of WAV mean "up to the end"."""
+    head = source.head(FIRST_LOOK)
     extent = sound_extent(head)
-    if extent is None or head[extent.start - 4 : extent.start] != bytes(4):
-        return
-    if head[extent.start : extent.start + 4] not in (b"", *CHUNKS_AFTER_DATA):
-        source.patch(extent.start - 4, b"\xff" * 4)
-
-
-def _frames_promised(source: Input, frames: int | None, frame_bytes: int) -> int | None:
-    """Extend libsndfile's count to what the header promised before the file was cut."""
-    extent = sound_extent(source.head())
     if extent is None:
-        return frames
-    if extent.size is None:
-        return frames if source.length is not None else None
-    if source.length is None or extent.start + extent.size <= source.length:
-        return frames
-    if frame_bytes:
-        return extent.size // frame_bytes
-    there = source.length - extent.start
-    return frames * extent.size // there if frames and there > 0 else frames
+        head = source.head()
+        extent = sound_extent(head)
+    if extent is None:
+        if len(head) < HEAD_BYTES and container != "aiff":  # AIFF of no frames needs no samples
+            raise CorruptAudio(
+                f"the {container} input ends before its samples", container=container
+            )
+        return None
+    following = head[extent.start : extent.start + 4]
+    size_is_zero = head[extent.start - 4 : extent.start] == bytes(4)
+    if container == "wav" and size_is_zero and following not in (b"", *CHUNKS_AFTER_DATA):
+        source.patch(extent.start - 4, b"\xff" * 4)  # as streaming writers leave it
+    return extent
 
 
 BACKEND = Backend(

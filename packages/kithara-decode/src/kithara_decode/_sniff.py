@@ -2,7 +2,8 @@
 
 import struct
 
-from ._input import Input
+from ._id3 import id3v2_size, id3v2_texts
+from ._input import HEAD_BYTES, Input
 
 SCAN_BYTES = 262144  # how far behind junk an MPEG or ADTS stream is looked for
 _MP4_BOXES = frozenset(b"ftyp styp moov moof mdat sidx free skip wide emsg prft".split())
@@ -23,6 +24,7 @@ def sniff(source: Input) -> str | None:
     known, "" for an empty input.
     """
     while len(head := source.head(10)) == 10 and (size := id3v2_size(head)):
+        source.tags.update(id3v2_texts(source.head(min(size, HEAD_BYTES))))
         source.skip(size)
     head = source.head(4096)
     if not head:
@@ -34,14 +36,6 @@ def sniff(source: Input) -> str | None:
         head = source.head(SCAN_BYTES)
         container = find_frames(head, at_end=len(head) < SCAN_BYTES)
     return container
-
-
-def id3v2_size(head: bytes) -> int:
-    """Return the size of the ID3v2 tag that these ten bytes begin, 0 if they begin none."""
-    if head[:3] != b"ID3" or head[3] == 0xFF or any(byte & 0x80 for byte in head[6:10]):
-        return 0
-    body = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    return 10 + body + (10 if head[5] & 0x10 else 0)
 
 
 def _by_magic(head: bytes) -> str | None:

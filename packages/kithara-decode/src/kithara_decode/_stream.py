@@ -2,11 +2,11 @@
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
-from ._chunk_queue import ChunkQueue
+from ._chunk_queue import ChunkQueue, Opened
 from ._open import open_decoder
 from ._pcm import PcmChunk, PcmSpec
 from ._protocols import BinaryFile, SpanFile, SpanFiles
@@ -52,17 +52,25 @@ class AudioStream:
     def spec(self) -> PcmSpec:
         """Return the spec of the first span, waiting (blocking) until it is known.
 
-        Raises what kept the first span from being opened, DecoderClosed after a close.
+        Raises what kept the first span from being opened, DecoderClosed after an early close.
         """
-        self._start()
-        self._queue.wait(self._queue.has_spec)
-        return self._queue.spec()
+        return self._wait_opened().spec
+
+    @property
+    def frames(self) -> int | None:
+        """Return how many frames the first span promises, or None; waits like `spec`."""
+        return self._wait_opened().frames
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Return the text tags of the first span by lower-case name; waits like `spec`."""
+        return self._wait_opened().tags
 
     async def wait_spec(self) -> PcmSpec:
-        """Return `spec` without blocking the event loop meanwhile."""
+        """Return `spec` without blocking the event loop; after it nothing here waits any more."""
         self._start()
-        await self._queue.wait_async(self._queue.has_spec)
-        return self._queue.spec()
+        await self._queue.wait_async(self._queue.has_opened)
+        return self._queue.opened().spec
 
     @property
     def position(self) -> int:
@@ -143,6 +151,11 @@ class AudioStream:
             warnings.warn("an AudioStream was never closed", ResourceWarning, stacklevel=2)
             self._stop()
 
+    def _wait_opened(self) -> Opened:
+        self._start()
+        self._queue.wait(self._queue.has_opened)
+        return self._queue.opened()
+
     def _start(self) -> None:
         if not self._started and not self._queue.closed:
             self._started = True
@@ -163,7 +176,7 @@ def _decode_all(source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames:
         frames = 0
         for file in _files(source):
             with open_decoder(file, hint=getattr(file, "container", None)) as decoder:
-                queue.announce(decoder.spec)
+                queue.announce(Opened(spec=decoder.spec, frames=decoder.frames, tags=decoder.tags))
                 for data in decoder.blocks(chunk_frames):
                     if not queue.put(PcmChunk(data=data, start=frames, spec=decoder.spec)):
                         return

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+from decode_files import Media
+
+from kithara_decode import open_decoder
+from kithara_decode._id3 import id3v2_size, id3v2_texts
+
+
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_texts_that_ffmpeg_wrote(media: Media, version: str) -> None:
+    path = media.coded(
+        f"tagged-{version}.mp3",
+        *("-metadata", "title=Größe", "-metadata", "artist=Ⅷ", "-id3v2_version", version),
+    )
+    with path.open("rb") as file, open_decoder(file) as decoder:
+        assert decoder.tags["title"] == "Größe"
+        assert decoder.tags["artist"] == "Ⅷ"
+
+
+def test_version_2_with_three_letter_names() -> None:
+    frame = b"TT2\x00\x00\x05\x00Song"
+    tag = b"ID3\x02\x00\x00\x00\x00\x00" + bytes([len(frame)]) + frame
+    assert id3v2_size(tag) == len(tag)
+    assert id3v2_texts(tag) == {"title": "Song"}
+
+
+def test_unsynchronised_and_extended_version_3() -> None:
+    extended = b"\x00\x00\x00\x06" + bytes(6)
+    frame = b"TIT2\x00\x00\x00\x07\x00\x00\x01\xff\x00\xfea\x00b\x00"
+    body = extended + frame
+    tag = b"ID3\x03\x00\xc0\x00\x00\x00" + bytes([len(body)]) + body
+    assert id3v2_texts(tag) == {"title": "ab"}
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"ID3", b"ID3\x04\x00\x00\x00\x00\x00\x80", b"TAG" + bytes(9)]
+)
+def test_no_tag(head: bytes) -> None:
+    assert id3v2_size(head) == 0
+
+
+def test_a_cut_tag_gives_what_is_there(corpora: Path) -> None:
+    tag = (corpora / "audio/mpg123/lots-of-id3text.mp3").read_bytes()[:60]
+    assert id3v2_texts(tag) == {"title": "Colorado"}

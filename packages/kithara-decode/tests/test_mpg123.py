@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm
+
+from kithara_decode import (
+    CorruptAudio,
+    EncodedLengthMismatch,
+    SeekRefused,
+    UnsupportedFormat,
+    open_decoder,
+)
+from kithara_decode._mpg123 import Mpg123Decoder
+
+
+def decode(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    with open_decoder(io.BytesIO(content)) as decoder:
+        return np.concatenate(list(decoder.blocks(4096)))
+
+
+def mpg123_pcm(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    if shutil.which("mpg123") is None:
+        pytest.skip("the mpg123 command line is not installed")
+    raw = subprocess.run(
+        ["mpg123", "-q", "-e", "f32", "-s", path], check=True, stdout=subprocess.PIPE
+    ).stdout
+    return np.frombuffer(raw, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cbr.mp3", ("-b:a", "128k")),
+        ("vbr.mp3", ("-q:a", "4")),
+        ("bare.mp3", ("-q:a", "4", "-write_xing", "0")),
+        ("low.mp3", ("-ar", "22050", "-ac", "1")),
+        ("layer.mp2", ("-b:a", "192k")),
+    ],
+)
+def test_every_sample_is_mpg123s(media: Media, name: str, options: tuple[str, ...]) -> None:
+    path = media.coded(name, *options)
+    with path.open("rb") as file, open_decoder(file) as decoder:
+        assert isinstance(decoder, Mpg123Decoder)
+        pcm = np.concatenate(list(decoder.blocks(1000)))
+        assert decoder.frames in (None, len(pcm))
+    assert np.array_equal(pcm.reshape(-1), mpg123_pcm(path))
+
+
+def test_gapless_gives_back_the_frames_that_were_encoded(media: Media) -> None:
+    path = media.coded("cbr.mp3", "-b:a", "128k")
+    pcm = decode(path.read_bytes())
+    assert len(pcm) == 200_000
+    theirs = ffmpeg_pcm(path, 2)
+    assert len(theirs) == 200_000
+    assert np.abs(pcm - theirs).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["cbr.mp3", "vbr.mp3", "bare.mp3", "layer.mp2"])
+def test_seeks_are_exact(media: Media, name: str) -> None:
+    content = media.coded(name, *(() if name != "bare.mp3" else ("-write_xing", "0"))).read_bytes()
+    whole = decode(content)
+    rng = random.Random(1)
+    with open_decoder(Seekable(content, step=4000)) as decoder:
+        for _ in range(60):
+            frame = rng.randrange(len(whole) - 1)
+            decoder.seek(frame)
+            assert decoder.position == frame
+            block = decoder.read(rng.randrange(1, 3000))
+            assert np.array_equal(block, whole[frame : frame + len(block)]), frame
+            assert decoder.position == frame + len(block)
+
+
+def test_seeks_beyond_the_end_are_refused_and_change_nothing(media: Media) -> None:
+    for name in ("cbr.mp3", "bare.mp3"):  # with and without a known length
+        content = media.coded(name, "-q:a", "4").read_bytes()
+        whole = decode(content)
+        with open_decoder(io.BytesIO(content)) as decoder:
+            decoder.seek(500)
+            with pytest.raises(SeekRefused) as refused:
+                decoder.seek(10**9)
+            assert refused.value.frame == 10**9
+            assert np.array_equal(decoder.read(100), whole[500:600])
+            decoder.seek(len(whole))
+            assert len(decoder.read(10)) == 0
+            decoder.seek(7)
+            assert np.array_equal(decoder.read(100), whole[7:107])
+
+
+def test_unseekable_input_gives_the_same_samples(media: Media) -> None:
+    for name in ("cbr.mp3", "bare.mp3", "layer.mp2"):
+        content = media.coded(name).read_bytes()
+        with open_decoder(Unseekable(content, step=777)) as decoder:
+            pcm = np.concatenate(list(decoder.blocks(4096)))
+            assert np.array_equal(pcm, decode(content))
+            with pytest.raises(SeekRefused, match="not seekable"):
+                decoder.seek(0)
+
+
+def test_a_file_too_short_for_its_own_header_is_told(media: Media) -> None:
+    content = media.coded("cbr.mp3").read_bytes()
+    cut = content[: len(content) // 2]
+    produced = 0
+    with open_decoder(io.BytesIO(cut)) as decoder:
+        with pytest.raises(EncodedLengthMismatch) as mismatch:  # noqa: PT012 - counts on the way
+            for block in decoder.blocks(4096):
+                produced += len(block)
+        assert mismatch.value.promised == 200_000
+        assert mismatch.value.produced == produced > 90_000
+        with pytest.raises(EncodedLengthMismatch):
+            decoder.read(1)
+        decoder.seek(0)
+        assert len(decoder.read(10)) == 10
+
+
+def test_without_a_header_a_cut_last_frame_is_an_end(media: Media) -> None:
+    content = media.coded("bare.mp3", "-q:a", "4", "-write_xing", "0").read_bytes()
+    assert len(decode(content[:-100])) in range(198_000, 203_000)
+
+
+def test_a_hole_in_the_middle_is_passed_over(media: Media) -> None:
+    content = media.coded("bare.mp3", "-q:a", "4", "-write_xing", "0").read_bytes()
+    half = len(content) // 2
+    whole, holed = decode(content), decode(content[:half] + bytes(100_000) + content[half:])
+    assert np.array_equal(holed[:50_000], whole[:50_000])
+    assert np.array_equal(holed[-50_000:], whole[-50_000:])
+
+
+def test_another_sample_rate_in_the_middle_is_an_error_behind_the_frames_before(
+    media: Media,
+) -> None:
+    first = media.coded("bare.mp3", "-q:a", "4", "-write_xing", "0").read_bytes()
+    second = media.coded("rate.mp3", "-ar", "48000", "-write_xing", "0").read_bytes()
+    produced = 0
+    with open_decoder(io.BytesIO(first + second)) as decoder:
+        with pytest.raises(UnsupportedFormat, match="changes its") as change:  # noqa: PT012 - as above
+            for block in decoder.blocks(1000):
+                produced += len(block)
+        assert f"at frame {produced}" in str(change.value)
+
+
+def test_nothing_behind_a_header_is_corrupt() -> None:
+    lonely = b"\xff\xfb\x90\x64" + bytes(413)
+    with pytest.raises(CorruptAudio), open_decoder(io.BytesIO(lonely[:100]), hint="mp3") as decoder:
+        decoder.read(100)
+
+
+def test_iso_vectors(corpora: Path) -> None:
+    for path in sorted((corpora / "audio/minimp3").glob("*.bit")):
+        reference = np.frombuffer(path.with_suffix(".pcm").read_bytes(), "<i2") / 32768
+        pcm = decode(path.read_bytes()).reshape(-1).clip(-1, 1)
+        count = min(len(pcm), len(reference))
+        assert len(pcm) == len(mpg123_pcm(path))
+        rms = np.sqrt(np.mean((pcm[:count] - reference[:count]) ** 2))
+        assert rms < 2e-5, path.name
+
+
+def test_real_files(corpora: Path) -> None:
+    for path in [corpora / "audio/kithara-test.mp3", *(corpora / "audio/media3").glob("*.mp3")]:
+        with path.open("rb") as file, open_decoder(file) as decoder:
+            frames = sum(len(block) for block in decoder.blocks(8192))
+            assert frames == len(mpg123_pcm(path)) // decoder.spec.channels, path.name
