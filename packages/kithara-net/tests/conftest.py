@@ -13,7 +13,9 @@ from kithara_net.testing import Server
 async def server() -> AsyncIterator[Server]:
     async with Server() as server:
         yield server
-        await server.wait_for(lambda: server.connections == 0)
+        # A leak must fail, not hang.
+        async with asyncio.timeout(10):
+            await server.wait_for(lambda: server.connections == 0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
