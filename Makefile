@@ -26,7 +26,8 @@ test:  ## Run everything that must hold (what CI runs)
 check: setup  ## Lint, types and layering, in under a minute
 	@$(RUN) --no-sync ruff check
 	@$(RUN) --no-sync ruff format --check
-	@$(RUN) --no-sync mypy
+	@$(RUN) --no-sync mypy packages/*/src demo benchmarks tests-integration
+	@for tests in packages/*/tests; do $(RUN) --no-sync mypy $$tests || exit 1; done
 	@$(RUN) --no-sync lint-imports --no-cache
 
 format: setup  ## Format and sort imports

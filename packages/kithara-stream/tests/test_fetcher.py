@@ -306,6 +306,24 @@ async def test_a_request_that_nobody_needs_may_break(resource: StreamingResource
     assert [start for start, _ in origin.asked] == [0, 600_000, 50_000]
 
 
+async def test_a_request_that_broke_while_it_was_held_back_is_made_again(
+    resource: StreamingResource,
+) -> None:
+    dropped, broken = ZeroDivisionError("dropped by the server"), ZeroDivisionError("really broken")
+    origin = Scripted(breaks={100_000: dropped, 150_000: broken})
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 100_000)
+        await settle()
+        cursor.advance(60_000)
+        assert await resource.wait_range_async(100_000, 150_000) == "ready"
+        with pytest.raises(ZeroDivisionError) as caught:
+            await resource.wait_range_async(150_000, 150_001)
+        assert caught.value is broken
+    assert origin.asked == [(0, None), (100_000, None)]
+
+
 async def test_a_body_that_never_reaches_its_length_is_an_error(
     resource: StreamingResource,
 ) -> None:

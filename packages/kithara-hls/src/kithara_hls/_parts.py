@@ -174,8 +174,14 @@ class PartTable:
         self._unbounded = True
         self._demand.set()
 
-    async def wait_demand(self, laid: int) -> None:
-        """Wait until somebody is so near that bytes at ``laid`` may be fetched."""
+    async def wait_demand(self, laid: int, *, begun: bool = False) -> None:
+        """Wait until somebody is so near that bytes at ``laid`` may be fetched.
+
+        A part that was ``begun`` may go on for another look-ahead: servers drop requests that are
+        held back for long, and most parts end before that.
+        """
+        if begun:
+            laid -= self._look_ahead
         while not self._unbounded:
             with self._changed:
                 if laid < self._limit():

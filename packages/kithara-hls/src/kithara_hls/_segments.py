@@ -121,7 +121,7 @@ class SegmentFetcher:
                     if body.head.status == 200 and planned.byte_range is not None:
                         break  # the rest of the file is for others
                 elif piece:
-                    await self._table.wait_demand(part.start + stored)
+                    await self._table.wait_demand(part.start + stored, begun=True)
         if wanted is not None and stored < wanted:
             raise SegmentInvalid(f"it has {stored} bytes instead of {wanted}", url=planned.url)
         await resource.flush()

@@ -137,10 +137,7 @@ class HlsSession:
         return Reader(self.source())
 
     def events(self) -> Subscription[HlsEvent]:
-        """What happens from now on; ends when the session closes. On the event loop only.
-
-        Who subscribes before awaiting anything else after `open()` gets the opening events too.
-        """
+        """What happened and what happens; ends when the session closes. On the event loop only."""
         return self._channel.subscribe()
 
     async def wait_complete(self) -> None:

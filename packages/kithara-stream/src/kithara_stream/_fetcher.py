@@ -214,8 +214,9 @@ class Fetcher:
             return
         error = transfer.task.exception()
         if error is not None:
-            # A request that nobody needs any more may break in silence: a new need asks again.
-            if not transfer.idle:
+            # Servers drop a request that is held back for long, and one that nobody needs any more
+            # may break in silence: what is missing is asked for anew, and then errors count.
+            if not transfer.idle and not transfer.was_held:
                 raise error
         elif transfer.ended and self._sink.length is None:
             self._sink.set_length(transfer.frontier)

@@ -16,6 +16,7 @@ class Transfer:
         self.answered = False
         self.ended = False
         self.filling = False
+        self.was_held = False
         self.task: asyncio.Task[None] | None = None
         self._limit: float = math.inf
         self._wanted = asyncio.Event()
@@ -39,6 +40,7 @@ class Transfer:
     async def until_wanted(self, length: int | None) -> None:
         """Hold the socket back while the frontier is at the limit, short of the body's end."""
         if self.idle and self.frontier not in (self.stop, length):
+            self.was_held = True
             self._wanted.clear()
             await self._wanted.wait()
 

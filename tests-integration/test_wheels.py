@@ -1,0 +1,103 @@
+"""Each package builds, installs alone into a clean environment, and keeps its README's word."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from workspace import PACKAGES, ROOT, Package
+
+UV = os.environ.get("UV", "uv")
+
+INSTALLS = [[package.name] for package in PACKAGES if package.name != "kithara"] + [
+    ["kithara-net", "kithara-storage"],
+    ["kithara[av]"],
+]
+
+
+def run(*words: str | Path, cwd: Path = ROOT) -> str:
+    done = subprocess.run(
+        list(map(str, words)), cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels and sdists of all packages; each wheel is built from its sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(UV, "build", "--all-packages", "--quiet", "--out-dir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The third-party versions of the lock file."""
+    path = tmp_path_factory.mktemp("pins") / "constraints.txt"
+    run(UV, "export", "--frozen", "--quiet", "--no-hashes", "--no-emit-workspace",
+        "--no-emit-project", "--no-header", "--no-annotate", "-o", path)  # fmt: skip
+    return path
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_wheel_and_sdist_hold_what_they_should(package: Package, dist: Path) -> None:
+    stem = f"{package.module}-{package.project['version']}"
+    (wheel,) = dist.glob(f"{stem}-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert f"{package.module}/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    with tarfile.open(dist / f"{stem}.tar.gz") as sdist:
+        assert f"{stem}/README.md" in sdist.getnames()
+    assert not any("tests/" in name for name in names)
+
+
+@pytest.mark.timeout(400)
+def test_the_decoder_is_one_wheel_for_every_python_and_names_its_licences(dist: Path) -> None:
+    (wheel,) = dist.glob("kithara_decode-*.whl")
+    assert "-cp311-abi3-" in wheel.name
+    licences = [name for name in zipfile.ZipFile(wheel).namelist() if "/licenses/" in name]
+    for library in ("mpg123", "sndfile"):
+        assert any(library in name.lower() for name in licences), library
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("names", INSTALLS, ids="+".join)
+def test_it_installs_alone_and_its_example_runs(
+    names: list[str], dist: Path, pins: Path, tmp_path: Path
+) -> None:
+    venv = tmp_path / "venv"
+    run(UV, "venv", "--quiet", "--python", sys.executable, venv)
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run(UV, "pip", "install", "--quiet", "--python", python, "--find-links", dist,
+        "--constraint", pins, *names)  # fmt: skip
+    wanted = {name.partition("[")[0] for name in names}
+    installed = run(UV, "pip", "list", "--quiet", "--python", python, "--format", "freeze")
+    ours = {line.partition("==")[0] for line in installed.splitlines() if "kithara" in line}
+    assert ours == with_needs(wanted)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for package in PACKAGES:
+        if package.name in wanted:
+            for example in package.examples:
+                run(python, "-W", "error", "-c", example, cwd=empty)
+
+
+def with_needs(names: set[str]) -> set[str]:
+    """The packages named and those of ours that they need, and no others."""
+    needs = {
+        package.name: {
+            requirement.partition(">=")[0]
+            for requirement in package.project["dependencies"]
+            if requirement.startswith("kithara")
+        }
+        for package in PACKAGES
+    }
+    while more := set().union(*(needs[name] for name in names)) - names:
+        names = names | more
+    return names
