@@ -135,6 +135,7 @@ async def test_leftovers_that_appear_later_never_count(tmp_path: Path, writer: D
     (tmp_path / "a.part").write_bytes(b"half of something")
     with StreamingResource.open(tmp_path / "a", writer) as ours:
         assert ours.available(0) == 0
+        assert (tmp_path / "a.part").stat().st_size == 0
         await write(ours, b"short")
     assert (tmp_path / "a").read_bytes() == b"short"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kithara_storage import CancelToken, DiskWriter, StreamingResource
+from kithara_storage._waiters import ThreadWaiter
 
 
 class Interrupted(Exception):
@@ -90,6 +91,21 @@ async def test_a_cancelled_task_leaves_the_list(resource: StreamingResource) -> 
         await task
     assert resource._body._waiters == {}
     resource.close()
+
+
+def test_the_first_answer_counts() -> None:
+    waiter = ThreadWaiter(0, 1)
+    assert waiter.settle("ready")
+    assert not waiter.settle(Interrupted())
+    waiter.wake()
+    assert waiter.wait(30) == "ready"
+
+
+def test_a_cancel_between_the_check_and_the_wait_is_not_lost() -> None:
+    token, waiter, error = CancelToken(), ThreadWaiter(0, 1), Interrupted()
+    token.cancel(error)
+    token._attach(waiter)
+    assert waiter.wait(30) is error
 
 
 def test_a_loop_that_is_gone_does_not_stop_the_others(resource: StreamingResource) -> None:

@@ -152,6 +152,22 @@ async def test_fail_and_close_turn_away_only_their_own_line(tmp_path: Path, fs: 
             one.close()
 
 
+async def test_a_failure_comes_after_what_was_accepted_before_it(
+    tmp_path: Path, writer: DiskWriter, fs: GatedFs
+) -> None:
+    with StreamingResource.open(tmp_path / "a", writer, fs=fs) as resource:
+        await hold(resource, fs)
+        await resource.write_at(1, b"1")
+        waits = [asyncio.create_task(resource.wait_range_async(0, stop)) for stop in (2, 3)]
+        await asyncio.sleep(0)
+        error = ZeroDivisionError()
+        resource.fail(error)
+        await asyncio.sleep(0)
+        assert not any(wait.done() for wait in waits)
+        fs.gate.set()
+        assert await asyncio.gather(*waits, return_exceptions=True) == ["ready", error]
+
+
 async def test_close_of_a_resource_does_not_wait_for_its_write(tmp_path: Path, fs: GatedFs) -> None:
     with DiskWriter() as writer:
         resource = StreamingResource.open(tmp_path / "a", writer, fs=fs)

@@ -201,7 +201,7 @@ class DiskWriter:
             raise
 
     def _next_batch(self) -> list[_Write] | _Task | None:
-        """Wait for work: the writes up to the next task, or that task; None at the end."""
+        """Wait for work: writes up to the next task at most, or that task; None at the end."""
         with self._work:
             while not self._queue:
                 if not self._running:
@@ -210,7 +210,10 @@ class DiskWriter:
                 self._work.wait()
             self._idle = False
             batch: list[_Write] = []
-            while self._queue:
+            room = max(
+                1, self._limit // 4
+            )  # so that the next bytes come in while these are written
+            while self._queue and room > 0:
                 item = self._queue[0]
                 if isinstance(item, _Task):
                     if batch:
@@ -219,6 +222,7 @@ class DiskWriter:
                     return item
                 self._queue.popleft()
                 batch.append(item)
+                room -= len(item.data)
             return batch
 
     def _write(self, batch: list[_Write]) -> None:
