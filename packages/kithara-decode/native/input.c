@@ -13,12 +13,13 @@ struct kd_input {
     int64_t position; /* where the library reads next */
     int64_t length;   /* -1: unknown */
     int seekable;
+    int64_t header_bytes;
     int failed;
     int ended;   /* a refill proved the end */
-    int opening; /* a header is being parsed */
+    int opening; /* a header is being parsed, all bytes are kept */
 };
 
-kd_input *kd_input_new(void *owner, int64_t length, int seekable)
+kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes)
 {
     kd_input *input = calloc(1, sizeof *input);
     if (input == NULL)
@@ -32,6 +33,7 @@ kd_input *kd_input_new(void *owner, int64_t length, int seekable)
     input->capacity = KD_BUFFER_BYTES;
     input->length = length;
     input->seekable = seekable;
+    input->header_bytes = header_bytes;
     return input;
 }
 
@@ -63,13 +65,12 @@ int64_t kd_input_length(const kd_input *input) { return input->length; }
 int kd_input_seekable(const kd_input *input) { return input->seekable; }
 int kd_input_failed(const kd_input *input) { return input->failed; }
 
-/* While a header is parsed, an unseekable input keeps its first MiB, so that parsers may look around. */
 void kd_input_opening(kd_input *input, int opening)
 {
     input->opening = opening && !input->seekable;
 }
 
-/* Make room after what is buffered. 1: room, 0: the header window is full, -1: no memory. */
+/* Make room behind what is buffered; 0 without memory. */
 static int make_room(kd_input *input)
 {
     if (input->filled < input->capacity)
@@ -79,11 +80,9 @@ static int make_room(kd_input *input)
         input->filled = 0;
         return 1;
     }
-    if (input->capacity >= KD_OPENING_BYTES)
-        return 0;
     unsigned char *larger = realloc(input->buffer, (size_t)input->capacity * 2);
     if (larger == NULL)
-        return -1;
+        return 0;
     input->buffer = larger;
     input->capacity *= 2;
     return 1;
@@ -101,10 +100,9 @@ static int refill(kd_input *input)
         input->failed = 1;
         return -1;
     }
-    int room = make_room(input);
-    if (room <= 0) {
-        input->failed = room < 0;
-        return room;
+    if (!make_room(input)) {
+        input->failed = 1;
+        return -1;
     }
     int got = kd_refill(input->owner, input->start + input->filled, input->buffer + input->filled,
                         (int)(input->capacity - input->filled));
@@ -136,6 +134,8 @@ int64_t kd_input_read(kd_input *input, void *out, int64_t size)
             continue;
         }
         if (input->length >= 0 && input->position >= input->length)
+            break;
+        if (input->opening && input->position >= input->header_bytes)
             break;
         int got = refill(input);
         if (got < 0)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h> /* SEEK_SET and its friends */
 
-enum { KD_BUFFER_BYTES = 65536, KD_OPENING_BYTES = 1048576, KD_MESSAGE_BYTES = 192 };
+enum { KD_BUFFER_BYTES = 65536, KD_MESSAGE_BYTES = 192 };
 
 /* Why kd_read, kd_seek or an open stopped. */
 enum {
@@ -29,7 +29,9 @@ typedef struct kd_decoder kd_decoder;
 /* Written in Python: at most `size` bytes from `offset` on; 0 is the proven end, -1 a kept exception. */
 extern int kd_refill(void *owner, int64_t offset, void *buffer, int size);
 
-kd_input *kd_input_new(void *owner, int64_t length, int seekable);
+/* While a header is parsed, unseekable input seems to end after header_bytes: parsers look behind
+ * the sound, and nobody could come back from there. */
+kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes);
 void kd_input_free(kd_input *input);
 void kd_input_reset(kd_input *input);
 int kd_input_ended(const kd_input *input);

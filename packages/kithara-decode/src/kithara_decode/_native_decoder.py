@@ -13,6 +13,8 @@ from ._shim import ffi, lib
 if TYPE_CHECKING:
     from ._native import CData
 
+HEADER_BYTES = 1 << 20  # how far a parser may look into unseekable input before the first frame
+
 
 class _Refill:
     """What the callback reaches through its handle; keeps the exception that a refill raised."""
@@ -39,7 +41,12 @@ class NativeDecoder(BaseDecoder):
     """Decodes with the C library that `opener` opens."""
 
     def __init__(
-        self, source: Input, opener: "Callable[[CData], CData]", *, container: str
+        self,
+        source: Input,
+        opener: "Callable[[CData], CData]",
+        *,
+        container: str,
+        header_bytes: int = HEADER_BYTES,
     ) -> None:
         self._opener = opener
         self._container = container
@@ -47,7 +54,8 @@ class NativeDecoder(BaseDecoder):
         self._handle = ffi.new_handle(self._refill)
         length = -1 if source.length is None else source.length
         self._input = _owned(
-            lib.kd_input_new(self._handle, length, int(source.seekable)), lib.kd_input_free
+            lib.kd_input_new(self._handle, length, int(source.seekable), header_bytes),
+            lib.kd_input_free,
         )
         self._next = 0  # the frame that the library delivers next
         self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell

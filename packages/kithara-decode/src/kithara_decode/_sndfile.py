@@ -4,11 +4,12 @@ from ._backend import Backend
 from ._errors import CorruptAudio, UnsupportedFormat
 from ._flac import flac_bits
 from ._input import HEAD_BYTES, Input
-from ._native_decoder import NativeDecoder
+from ._native_decoder import HEADER_BYTES, NativeDecoder
 from ._shim import lib
 from ._sound_extent import SoundExtent, sound_extent
 
 FIRST_LOOK = 4096  # more is asked for only when the samples begin later
+FIRST_BLOCK = 65536  # more than any codec reads of its samples to be opened
 FLAC_BITS = (8, 16, 24)
 CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"PEAK")
 
@@ -23,7 +24,10 @@ class SndfileDecoder(NativeDecoder):
                 f"libsndfile does not decode FLAC of {bits} bits", container=container
             )
         extent = None if container == "flac" else _find_sound(source, container)
-        super().__init__(source, lib.kd_open_sndfile, container=container)
+        header_bytes = HEADER_BYTES if extent is None else extent.start + FIRST_BLOCK
+        super().__init__(
+            source, lib.kd_open_sndfile, container=container, header_bytes=header_bytes
+        )
         if extent is not None:
             self._frames = self._frames_promised(source, extent)
 
