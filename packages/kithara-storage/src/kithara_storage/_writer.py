@@ -210,9 +210,7 @@ class DiskWriter:
                 self._work.wait()
             self._idle = False
             batch: list[_Write] = []
-            room = max(
-                1, self._limit // 4
-            )  # so that the next bytes come in while these are written
+            room = max(1, self._limit // 4)  # so that more comes in while these are written
             while self._queue and room > 0:
                 item = self._queue[0]
                 if isinstance(item, _Task):
