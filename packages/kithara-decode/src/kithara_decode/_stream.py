@@ -1,5 +1,7 @@
 """The one place that owns a decode thread: a source of spans in, a stream of PCM chunks out."""
 
+import asyncio
+import contextlib
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -7,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ._chunk_queue import ChunkQueue, Opened
+from ._errors import DecodeError
 from ._open import open_decoder
 from ._pcm import PcmChunk, PcmSpec
 from ._protocols import BinaryFile, SpanFile, SpanFiles
@@ -34,6 +37,7 @@ class AudioStream:
         chunk_frames: int = 4096,
         buffer_seconds: float = 2.0,
     ) -> None:
+        self._started = False
         if chunk_frames <= 0 or buffer_seconds <= 0:
             raise ValueError("chunk_frames and buffer_seconds must be positive")
         self._source = source
@@ -45,7 +49,6 @@ class AudioStream:
             name="kithara-decode",
             daemon=True,
         )
-        self._started = False
         self._position = 0
 
     @property
@@ -107,13 +110,15 @@ class AudioStream:
     def close(self) -> None:
         """Stop decoding, close the source and end the thread. Idempotent.
 
-        Whoever iterates sees the end, never an error. Raises only what the source's close raises.
+        Whoever iterates sees the end, never an error. Raises what the source's close raises, and
+        DecodeError if a read of the source goes on for seconds after that.
         """
         try:
             self._stop()
         finally:
-            if self._started and self._queue.wait(self._queue.has_finished, CLOSE_SECONDS):
-                self._thread.join()
+            if self._started:
+                self._queue.wait(self._queue.has_finished, CLOSE_SECONDS)
+                self._join()
 
     async def aclose(self) -> None:
         """Do the same as `close` without blocking the event loop."""
@@ -121,8 +126,10 @@ class AudioStream:
             self._stop()
         finally:
             if self._started:
-                await self._queue.wait_async(self._queue.has_finished)
-                self._thread.join()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await self._queue.wait_async(self._queue.has_finished)
+                self._join()
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +167,11 @@ class AudioStream:
         if not self._started and not self._queue.closed:
             self._started = True
             self._thread.start()
+
+    def _join(self) -> None:
+        if not self._queue.has_finished():
+            raise DecodeError("the closed source did not wake its reader; its thread ends with it")
+        self._thread.join()
 
     def _stop(self) -> None:
         self._queue.close()
