@@ -32,6 +32,7 @@ class Track:
         self._audio = audio
         self._owned = owned
         self._loop: LoopThread | None = None
+        self._closed = False
 
     @property
     def kind(self) -> Kind:
@@ -109,11 +110,14 @@ class Track:
 
     async def aclose(self) -> None:
         """End decoding, requests and the store. Idempotent."""
+        self._closed = True
         await self._owned.aclose()
 
     def close(self) -> None:
         """As `aclose`, for a track that `kithara.open` made; ends its loop thread too."""
         loop = self._own_loop()
+        if self._closed:
+            return
         try:
             loop.run(self.aclose())
         finally:

@@ -1,0 +1,154 @@
+import asyncio
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import kithara
+from kithara_assets import OfflineMiss, asset_store
+from kithara_decode import UnsupportedFormat
+from kithara_net import HttpClient, UnexpectedStatus
+from kithara_net.testing import Server, ThreadedServer
+
+Tone = npt.NDArray[np.float32]
+
+
+def samples(track: kithara.Track) -> Tone:
+    return np.concatenate([chunk.data for chunk in track])
+
+
+def test_a_url_is_its_samples(server: ThreadedServer, tone: Tone, cache: Path) -> None:
+    with kithara.open(server.url("/tone.wav"), cache=cache) as track:
+        assert track.kind == "file"
+        assert track.container == "wav"
+        assert track.spec == kithara.PcmSpec(sample_rate=8000, channels=2)
+        assert track.duration == 2.0
+        assert track.variants == ()
+        assert track.position == 0
+        assert np.array_equal(samples(track), tone)
+        assert track.position == 2.0
+        track.wait_complete()
+
+
+def test_chunks_follow_each_other(server: ThreadedServer, cache: Path) -> None:
+    with kithara.open(server.url("/tone.wav"), cache=cache) as track:
+        expected = 0
+        for chunk in track:
+            assert chunk.start == expected
+            assert chunk.spec == track.spec
+            assert chunk.data.dtype == np.float32
+            assert chunk.data.flags.c_contiguous
+            expected += len(chunk.data)
+
+
+def test_offline_takes_what_was_fetched(
+    server: ThreadedServer, tone: Tone, wav: bytes, cache: Path
+) -> None:
+    url = server.url("/tone.wav")
+    seen: list[tuple[int, int | None]] = []
+    stats = kithara.fetch(
+        url, cache=cache, on_progress=lambda s, total: seen.append((s.bytes_received, total))
+    )
+    assert stats == kithara.TransferStats(requests=1, bytes_received=len(wav), bytes_cached=0)
+    assert seen[-1] == (len(wav), len(wav))
+    assert kithara.fetch(url, cache=cache).bytes_cached == len(wav)
+    server.close()
+    with kithara.open(url, cache=cache, offline=True) as track:
+        assert np.array_equal(samples(track), tone)
+        assert track.stats == kithara.TransferStats(bytes_cached=len(wav))
+        with track.reader() as reader:
+            assert reader.read() == wav
+
+
+def test_offline_and_never_seen(cache: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(OfflineMiss):
+        kithara.open("http://127.0.0.1:9/a.wav", cache=cache, offline=True)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("url", ["", "a.wav", "ftp://host/a.wav", "http://", "file:///etc/passwd"])
+def test_what_is_no_http_url(url: str, cache: Path) -> None:
+    with pytest.raises(kithara.InvalidUrl, match="not an http or https URL"):
+        kithara.open(url, cache=cache)
+
+
+def test_a_failure_leaves_no_thread_and_is_one_of_the_families(
+    server: ThreadedServer, cache: Path
+) -> None:
+    server.add("/noise.wav", bytes(range(256)) * 10)
+    before = threading.active_count()
+    with pytest.raises(UnsupportedFormat):
+        kithara.open(server.url("/noise.wav"), cache=cache)
+    with pytest.raises(kithara.ERRORS):
+        kithara.open(server.url("/missing.wav"), cache=cache)
+    with pytest.raises(UnexpectedStatus):
+        kithara.fetch(server.url("/missing.wav"), cache=cache)
+    assert threading.active_count() == before
+
+
+def test_a_playlist_is_known_by_its_bytes(server: ThreadedServer, wav: bytes, cache: Path) -> None:
+    server.add("/list", b"#EXTM3U\n#EXTINF:2,\ntone.wav\n#EXT-X-ENDLIST\n")
+    with kithara.open(server.url("/list"), cache=cache) as track:
+        assert track.kind == "hls"
+        assert track.duration == 2.0
+        assert len(track.variants) == 1
+
+
+def test_closing_twice_and_in_the_middle(server: ThreadedServer, cache: Path) -> None:
+    before = threading.active_count()
+    track = kithara.open(server.url("/tone.wav"), cache=cache)
+    next(track)
+    track.close()
+    track.close()
+    assert list(track) == []
+    assert threading.active_count() == before
+
+
+async def test_async_with_a_store_and_a_client_of_ones_own(
+    wav: bytes, tone: Tone, cache: Path
+) -> None:
+    async with Server() as server, HttpClient() as net:
+        server.add("/tone.wav", wav)
+        with asset_store(cache) as store:
+            async with kithara.aopen(server.url("/tone.wav"), store=store, net=net) as track:
+                data = [chunk.data async for chunk in track]
+                await track.await_complete()
+                assert np.array_equal(np.concatenate(data), tone)
+                with pytest.raises(RuntimeError, match="async"):
+                    track.close()
+                with pytest.raises(RuntimeError, match="async"), track:
+                    pass
+            # Neither the store nor the client was closed with the track.
+            async with kithara.aopen(server.url("/tone.wav"), store=store, net=net) as track:
+                assert track.stats.bytes_cached == len(wav)
+            assert (await net.head(server.url("/tone.wav"))).total == len(wav)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_cancelling_an_open_leaves_nothing(wav: bytes, cache: Path) -> None:
+    before = threading.active_count()
+
+    async def play(url: str) -> None:
+        async with kithara.aopen(url, cache=cache):
+            pass
+
+    async with Server() as server:
+        # At 0: before the first byte; at 30: after the probe, within the header of the file.
+        for stall_after in (0, 30):
+            server.add("/tone.wav", wav, stall_after=stall_after)
+            asked = len(server.requests)
+            task = asyncio.create_task(play(server.url("/tone.wav")))
+            await server.wait_for(
+                lambda asked=asked, n=stall_after: (  # type: ignore[misc] # bound per turn
+                    len(server.requests) > asked and server.requests[-1].sent >= n
+                )
+            )
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await server.wait_for(lambda: server.connections == 0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert threading.active_count() == before

@@ -1,0 +1,71 @@
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from kithara import PcmChunk, PcmSpec
+from kithara._wav import WavWriter
+
+
+def chunk(frames: int, channels: int, *, rate: int = 8000) -> PcmChunk:
+    data = np.random.default_rng(frames).uniform(-2, 2, (frames, channels)).astype(np.float32)
+    return PcmChunk(data=data, start=0, spec=PcmSpec(sample_rate=rate, channels=channels))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_another_library_reads_what_was_written(channels: int, tmp_path: Path) -> None:
+    chunks = [chunk(frames, channels) for frames in (1, 100, 4096)]
+    with WavWriter(tmp_path / "a.wav", chunks[0].spec) as wav:
+        for piece in chunks:
+            wav.write(piece)
+    with soundfile.SoundFile(tmp_path / "a.wav") as file:
+        assert (file.samplerate, file.channels, file.subtype) == (8000, channels, "FLOAT")
+        read = file.read(dtype="float32", always_2d=True)
+    assert np.array_equal(read, np.concatenate([piece.data for piece in chunks]))
+    assert wav.frames == len(read)
+
+
+def test_no_frames_is_a_valid_file(tmp_path: Path) -> None:
+    with WavWriter(tmp_path / "a.wav", chunk(1, 2).spec):
+        pass
+    assert soundfile.info(tmp_path / "a.wav").frames == 0
+
+
+def interrupted(path: Path) -> None:
+    with WavWriter(path, chunk(1, 2).spec) as wav:
+        wav.write(chunk(10, 2))
+        raise KeyboardInterrupt
+
+
+def test_an_error_leaves_neither_the_file_nor_a_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"what was there before")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "a.wav")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_bytes() == b"what was there before"
+
+
+def test_a_chunk_of_another_format_is_refused(tmp_path: Path) -> None:
+    with WavWriter(tmp_path / "a.wav", chunk(1, 2).spec) as wav:
+        with pytest.raises(ValueError, match="does not fit"):
+            wav.write(chunk(10, 1))
+        with pytest.raises(ValueError, match="does not fit"):
+            wav.write(chunk(10, 2, rate=44100))
+
+
+def test_more_than_four_gibibytes_become_rf64(tmp_path: Path) -> None:
+    """The sizes are written when the file is closed; the samples need not be there for that."""
+    frames = 2**30
+    with WavWriter(tmp_path / "a.wav", PcmSpec(sample_rate=8000, channels=2)) as wav:
+        wav.write(chunk(100, 2))
+        wav.frames = frames
+    head = (tmp_path / "a.wav").read_bytes()[:128]
+    assert head[:4] == b"RF64"
+    assert head[12:16] == b"ds64"
+    riff, data, samples = struct.unpack_from("<QQQ", head, 20)
+    assert (data, samples) == (frames * 8, frames)
+    with (tmp_path / "a.wav").open("r+b") as file:
+        file.truncate(riff + 8)
+    assert soundfile.info(tmp_path / "a.wav").frames == frames
