@@ -27,10 +27,10 @@ NAMES = ["short.wav", "short.aiff", "short.caf", "short.flac", "short.ogg", *MAD
 
 def content_of(media: Media, name: str) -> bytes:
     if name in MADE_BY_FFMPEG:
-        frames = 600_000 if name.endswith("opus") else 60_000
+        frames = 300_000 if name.endswith("opus") else 60_000
         path = media.coded(name, *MADE_BY_FFMPEG[name], frames=frames)
     elif name.endswith("ogg"):
-        path = media.pcm(name, subtype="VORBIS", frames=600_000)
+        path = media.pcm(name, subtype="VORBIS", frames=300_000)
     else:
         path = media.pcm(name, frames=60_000)
     return path.read_bytes()
