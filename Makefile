@@ -35,7 +35,7 @@ format: setup  ## Format and sort imports
 	@$(RUN) --no-sync ruff format
 
 bench: setup  ## Compare with peers, side by side in one run
-	@for script in benchmarks/bench_*.py; do $(RUN) --no-sync python "$$script"; done
+	@for script in benchmarks/bench_*.py; do PYTHONPATH=demo $(RUN) --no-sync python "$$script" || exit 1; done
 
 wheels: setup  ## Build wheels and sdists of all packages into dist/
 	@rm -rf dist
