@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace import PACKAGES, ROOT, Package
+from workspace import PACKAGES, ROOT, Package, python_blocks
 
 UV = os.environ.get("UV", "uv")
 
@@ -82,10 +82,11 @@ def test_it_installs_alone_and_its_example_runs(
     assert ours == with_needs(wanted)
     empty = tmp_path / "empty"
     empty.mkdir()
-    for package in PACKAGES:
-        if package.name in wanted:
-            for example in package.examples:
-                run(python, "-W", "error", "-c", example, cwd=empty)
+    examples = [e for package in PACKAGES if package.name in wanted for e in package.examples]
+    if wanted == {"kithara-net", "kithara-storage"}:
+        examples.append(python_blocks(ROOT / "README.md")[1])  # the two composed
+    for example in examples:
+        run(python, "-W", "error", "-c", example, cwd=empty)
 
 
 def with_needs(names: set[str]) -> set[str]:

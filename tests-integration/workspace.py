@@ -46,8 +46,13 @@ class Package:
     @property
     def examples(self) -> list[str]:
         """The README's Python blocks, in order."""
-        readme = (self.folder / "README.md").read_text(encoding="utf-8")
-        return re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        return python_blocks(self.folder / "README.md")
+
+
+def python_blocks(readme: Path) -> list[str]:
+    """The Python blocks of a Markdown file, in order."""
+    text = readme.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 PACKAGES = [Package(path.parent) for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
