@@ -1,6 +1,6 @@
 """Seconds to download 256 MiB into the cache, and to read it back, against curl and cat.
 
-Loopback only. curl's figure includes the start of its process (some ten milliseconds).
+Loopback only, nginx serves. curl's figure includes the start of its process (some ten milliseconds).
 """
 
 import asyncio
@@ -14,8 +14,7 @@ from pathlib import Path
 from kithara_assets import asset_store
 from kithara_file import FileOptions, FileSession, FileSource
 from kithara_net import HttpClient
-from kithara_net.testing import ThreadedServer
-from peers import measure, report, timed
+from peers import measure, nginx, report, timed
 
 ROUNDS = 5
 SIZE = 256 * 1024 * 1024
@@ -53,9 +52,8 @@ def main() -> None:
         with (media / "big.bin").open("wb") as file:
             for _ in range(SIZE // (1 << 20)):
                 file.write(os.urandom(1 << 20))
-        with ThreadedServer() as server:
-            server.serve_directory(media)
-            url = server.url("/big.bin")
+        with nginx(media) as base:
+            url = f"{base}/big.bin"
             runs: dict[str, Callable[[int], float]] = {
                 "kithara": lambda n: timed(lambda: asyncio.run(download(url, media / f"cache{n}")))
             }

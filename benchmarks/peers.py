@@ -1,8 +1,50 @@
-"""What every benchmark shares: runs in turn, medians, and ratios against the peers."""
+"""What every benchmark shares: a server, runs in turn, medians, ratios against the peers."""
 
+import os
+import shutil
+import socket
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NGINX_CONF = """
+{user}worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; sendfile on; default_type application/octet-stream;
+    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    server {{ listen 127.0.0.1:{port}; root {folder}; }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path) -> Iterator[str]:
+    """Serve a folder with nginx at full speed; gives the base URL."""
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        raise SystemExit("this benchmark needs nginx: tools/bootstrap test installs it")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    conf = folder / "nginx.conf"
+    user = "user root; " if os.geteuid() == 0 else ""
+    conf.write_text(NGINX_CONF.format(folder=folder, port=port, user=user))
+    process = subprocess.Popen([program, "-c", str(conf), "-e", str(folder / "nginx.log")])
+    try:
+        while process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                continue
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def measure(runs: dict[str, Callable[[int], float]], rounds: int) -> dict[str, float]:
