@@ -1,6 +1,6 @@
 """Seconds to download 256 MiB into the cache, and to read it back, against curl and cat.
 
-Loopback only, nginx serves. curl's figure includes the start of its process (some ten milliseconds).
+Loopback only, nginx serves. curl's figure includes the start of its process (some 10 ms).
 """
 
 import asyncio
