@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CommandLine, free_port
+from commands import CommandLine
 from kithara_net.testing import ThreadedServer
+from servers import free_port
 
 PAGE = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n" * 50
 

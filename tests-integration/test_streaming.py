@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 
 import kithara
-from conftest import SHARED, CommandLine, Nginx, free_port, wait_for_port
+from commands import CommandLine
 from kithara_assets import asset_store
 from kithara_decode import open_decoder
 from kithara_file import FileSource
@@ -25,12 +25,14 @@ from kithara_net import HttpClient, RangeSpec
 from kithara_net.testing import Server, ThreadedServer
 from kithara_stream import Cancelled
 from sample import RATE
+from servers import Nginx, free_port, wait_for_port
+from workspace import ROOT
 
 
 @pytest.fixture
 def slow_link() -> Iterator[Callable[[int], int]]:
     """Put a link of 1 Mbit/s and 20 ms in front of a port; answers its own port."""
-    program = SHARED / "tools/slowlink.py"
+    program = ROOT.parent / "shared/tools/slowlink.py"
     if not program.exists():
         pytest.skip("the slow link is not beside this checkout")
     running: list[subprocess.Popen[bytes]] = []

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from conftest import CommandLine, Nginx, ffmpeg_pcm
+from commands import CommandLine, ffmpeg_pcm
+from servers import Nginx
 
 Samples = npt.NDArray[np.float32]
 
