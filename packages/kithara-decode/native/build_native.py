@@ -26,7 +26,6 @@ ffibuilder.cdef(
     kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes);
     void kd_input_free(kd_input *input);
     void kd_input_reset(kd_input *input);
-    int kd_input_ended(const kd_input *input);
 
     typedef struct {
         int32_t sample_rate;

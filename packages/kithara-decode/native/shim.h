@@ -34,12 +34,11 @@ extern int kd_refill(void *owner, int64_t offset, void *buffer, int size);
 kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes);
 void kd_input_free(kd_input *input);
 void kd_input_reset(kd_input *input);
-int kd_input_ended(const kd_input *input);
-
 int64_t kd_input_read(kd_input *input, void *out, int64_t size);
 int64_t kd_input_seek(kd_input *input, int64_t offset, int whence);
 int64_t kd_input_tell(const kd_input *input);
 int64_t kd_input_length(const kd_input *input);
+int kd_input_ended(const kd_input *input);
 int kd_input_seekable(const kd_input *input);
 int kd_input_failed(const kd_input *input);
 void kd_input_opening(kd_input *input, int opening);

@@ -119,6 +119,16 @@ def test_a_file_too_short_for_its_own_header_is_told(media: Media) -> None:
         assert len(decoder.read(10)) == 10
 
 
+def test_a_header_that_counts_too_many_frames_is_not_believed(media: Media) -> None:
+    content = bytearray(media.coded("cbr.mp3").read_bytes())
+    at = max(content.find(b"Xing"), content.find(b"Info"))
+    frames = int.from_bytes(content[at + 8 : at + 12])
+    content[at + 8 : at + 12] = (frames + 50).to_bytes(4)
+    with open_decoder(io.BytesIO(content)) as decoder:
+        assert decoder.frames == 200_000 + 50 * 1152
+        assert sum(len(block) for block in decoder.blocks(4096)) in range(200_000, 203_000)
+
+
 def test_without_a_header_a_cut_last_frame_is_an_end(media: Media) -> None:
     content = media.coded("bare.mp3", "-q:a", "4", "-write_xing", "0").read_bytes()
     assert len(decode(content[:-100])) in range(198_000, 203_000)

@@ -35,7 +35,9 @@ class AvDecoder(BaseDecoder):
     def __init__(self, source: Input, container: str) -> None:
         self._source = source
         self._container = container
-        layout = mp4_layout(source.head()) if container == "mp4" else None
+        layout = None
+        if container == "mp4":
+            layout = mp4_layout(source.head(4096)) or mp4_layout(source.head())
         if layout == "table last" and not source.seekable:
             raise UnsupportedFormat(
                 "the mp4 input has its index behind the sound; it decodes only from seekable input",

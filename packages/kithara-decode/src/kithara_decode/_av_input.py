@@ -148,10 +148,10 @@ class AvInput:
                 f"the {self._name} input has no audio stream that FFmpeg decodes",
                 container=self._name,
             )
-        discard = getattr(av.stream, "Discard", None)  # which PyAV 14 does not have yet
-        for other in self._container.streams if discard is not None else ():
-            if other.index != stream.index:
-                other.discard = discard.all
+        if hasattr(av.stream, "Discard"):  # PyAV 14 does not have it yet
+            for other in self._container.streams:
+                if other.index != stream.index:
+                    other.discard = av.stream.Discard.all
         return stream
 
     def _decode(self) -> Iterator[AudioFrame]:

@@ -121,12 +121,7 @@ class NativeDecoder(BaseDecoder):
             self._next += got
         elif self._stopped != lib.KD_END:
             self._raise(self._native, self._next)
-        else:
-            self._check_end(bool(lib.kd_input_ended(self._input)))
         return got
-
-    def _check_end(self, input_ended: bool) -> None:
-        """Object to an end that cannot be one; `input_ended`: every byte was taken."""
 
     def _go_to(self, frame: int) -> None:
         if self._broken:

@@ -42,14 +42,6 @@ class SndfileDecoder(NativeDecoder):
         there = source.length - extent.start
         return self._frames * extent.size // there if self._frames and there > 0 else self._frames
 
-    def _check_end(self, input_ended: bool) -> None:
-        if self._container == "flac" and self._frames is None and not input_ended:
-            raise CorruptAudio(
-                f"the flac input cannot be decoded at frame {self._next}: sync was lost",
-                container=self._container,
-                frame=self._next,
-            )
-
 
 def _find_sound(source: Input, container: str) -> SoundExtent | None:
     """Find the samples in the head; make an untold data size of WAV mean "up to the end"."""
