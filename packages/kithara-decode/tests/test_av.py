@@ -138,7 +138,7 @@ def test_a_cut_mp4_is_never_silently_short(media: Media) -> None:
 
 
 def test_fragmented_mp4_is_not_walked_to_its_end(media: Media) -> None:
-    path = media.coded("long-frag.mp4", *CODED["frag.mp4"], frames=900_000)
+    path = media.coded("long-frag.mp4", *CODED["frag.mp4"], frames=600_000)
     content = path.read_bytes()
 
     class Watched(Seekable):

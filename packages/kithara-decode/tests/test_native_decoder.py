@@ -64,7 +64,7 @@ def test_an_exception_at_any_read_comes_out_as_itself_and_a_seek_repairs(
     with open_decoder(io.BytesIO(content)) as decoder:
         whole = everything(decoder)
     cut_within = 0
-    for file, error in failing_runs(content, step=16384):
+    for file, error in failing_runs(content, step=24576):
         try:
             decoder = open_decoder(file)
         except Cut as caught:

@@ -94,7 +94,7 @@ assert "av" not in sys.modules
 
 @given(data=st.data())
 @settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 def test_damage_anywhere_is_samples_or_a_typed_error(media: Media, data: st.DataObject) -> None:
     name = data.draw(
