@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from kithara_assets import OfflineMiss
 
@@ -41,7 +40,12 @@ output = Console(highlight=False)
 Url = Annotated[str, typer.Argument(help="An audio file or an HLS playlist (http or https).")]
 CacheOption = Annotated[
     Path | None,
-    typer.Option("--cache", metavar="DIR", help="Folder of the cache.", file_okay=False),
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Folder of the cache; by default the platform's.",
+        file_okay=False,
+    ),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Send no request.")]
 VariantOption = Annotated[
@@ -143,6 +147,7 @@ def info(
             "bytes": track.length,
             "tags": dict(track.tags),
             "variants": list(track.variants),
+            "variant": track.variant,
             "cache": str(cache or default_cache()),
             "received": track.stats.bytes_received,
             "cached": track.stats.bytes_cached,
@@ -150,12 +155,10 @@ def info(
     if as_json:
         output.print_json(json.dumps(facts))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts.items():
-        for line in shown(name, value):
-            table.add_row(f"[dim]{name}[/dim]", escape(line))
-            name = ""
-    output.print(table)
+        for number, line in enumerate(shown(name, value)):
+            label = "" if number else name.replace("_", " ")
+            output.print(f"[dim]{label:<12}[/dim] {escape(line)}", soft_wrap=True)
 
 
 def shown(name: str, value: object) -> Iterator[str]:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from kithara_decode import AudioStream, PcmChunk, PcmSpec
-from kithara_hls import HlsSession
+from kithara_hls import HlsSession, Variant
 from kithara_stream import LoopThread, Reader, TransferStats
 
 from ._session import Kind, Session
@@ -74,10 +74,15 @@ class Track:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """A line for each variant of an HLS playlist, lowest bandwidth first; none for a file."""
+        """A line for each variant of an HLS playlist, in its order; none for a file."""
         if not isinstance(self._session, HlsSession):
             return ()
-        return tuple(str(variant) for variant in self._session.variants)
+        return tuple(_line(variant) for variant in self._session.variants)
+
+    @property
+    def variant(self) -> int | None:
+        """The index of the variant that is played; None for a file."""
+        return self._session.variant.index if isinstance(self._session, HlsSession) else None
 
     @property
     def stats(self) -> TransferStats:
@@ -139,3 +144,9 @@ class Track:
         if self._loop is None:
             raise RuntimeError("this track belongs to a running loop; use its async methods")
         return self._loop
+
+
+def _line(variant: Variant) -> str:
+    rate = f"{variant.bandwidth / 1000:.0f} kbit/s" if variant.bandwidth else ""
+    facts = (rate, *variant.codecs, variant.resolution or "")
+    return f"{variant.index}: {' '.join(fact for fact in facts if fact)}"
