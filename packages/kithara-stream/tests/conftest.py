@@ -19,6 +19,7 @@ class GrowingSource:
         self._starts = [0]
         self.waiting = threading.Semaphore(0)
         self.closed = False
+        self.consumed = 0
 
     @property
     def length(self) -> int | None:
@@ -61,6 +62,7 @@ class GrowingSource:
         stop = min([s for s in self._starts if s > offset], default=len(self._data))
         piece = bytes(self._data[offset : min(stop, offset + len(buffer))])
         buffer[: len(piece)] = piece
+        self.consumed += len(piece)
         return len(piece)
 
     def span_at(self, offset: int) -> MediaSpan | None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,7 @@ class Scripted:
     """An origin in memory that records what was asked and can be told to misbehave."""
 
     ranges: bool = True
+    announced: bool | None = None
     total_known: bool = True
     promised: int = len(DATA)
     gate: asyncio.Event | None = None
@@ -69,7 +71,8 @@ class Scripted:
         try:
             total = self.promised if self.total_known else None
             end = min(stop or len(DATA), len(DATA))
-            yield Body(self, Head(start, total, self.ranges), end)
+            announced = self.ranges if self.announced is None else self.announced
+            yield Body(self, Head(start, total, announced), end)
         finally:
             self.open_now -= 1
 
@@ -324,14 +327,143 @@ async def test_a_request_that_broke_while_it_was_held_back_is_made_again(
     assert origin.asked == [(0, None), (100_000, None)]
 
 
-async def test_a_body_that_never_reaches_its_length_is_an_error(
+async def test_announced_ranges_that_are_ignored_are_asked_for_once(
     resource: StreamingResource,
 ) -> None:
-    origin = Scripted(promised=len(DATA) + 5)
+    origin = Scripted(ranges=False, announced=True)
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(600_000)
+        assert await resource.wait_range_async(600_000, 600_001) == "ready"
+        cursor.need(900_000)
+        assert await resource.wait_range_async(900_000, 900_001) == "ready"
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None), (600_000, None)]
+    assert origin.sent == len(DATA)
+    assert resource.path.read_bytes() == DATA
+
+
+async def test_without_ranges_a_body_dropped_while_held_is_read_again_from_the_start(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted(ranges=False, breaks={100_000: ZeroDivisionError("dropped")})
+    async with Fetcher(origin, resource, look_ahead=100_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 100_000)
+        await settle()
+        cursor.need(100_000)
+        assert await resource.wait_range_async(100_000, 100_001) == "ready"
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None), (0, None)]
+    assert resource.path.read_bytes() == DATA
+
+
+async def test_without_a_length_nothing_but_the_one_body_is_asked_for(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted(total_known=False)
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        cursor.need(len(DATA) * 2)
+        assert await resource.wait_range_async(len(DATA) * 2, len(DATA) * 3) == "eof"
+    assert origin.asked == [(0, None)]
+
+
+async def test_more_readers_than_requests_share_them(resource: StreamingResource) -> None:
+    """A request is given up for another reader once it has brought what it cost, not before."""
+    origin = Scripted()
+    starts = range(0, 1_000_000, 125_000)
+    read_through = 40_000
+
+    async def read(fetcher: Fetcher, start: int) -> None:
+        cursor, offset = fetcher.cursor(), start
+        while offset < start + 125_000:
+            cursor.need(offset)
+            assert await resource.wait_range_async(offset, offset + 1) == "ready"
+            offset += resource.available(offset)
+
+    async with Fetcher(origin, resource, look_ahead=60_000, read_through=read_through) as fetcher:
+        await fetcher.start()
+        async with asyncio.TaskGroup() as readers:
+            for start in starts:
+                readers.create_task(read(fetcher, start))
+        await fetcher.wait_complete()
+    assert resource.path.read_bytes() == DATA
+    assert len(origin.asked) < len(DATA) // read_through + len(starts)
+
+
+async def test_filling_up_to_an_island_ends_the_body_and_not_the_connection(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted()
+    ends: list[bool] = []
+
+    class Watched(Scripted):
+        @asynccontextmanager
+        async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
+            async with origin.open(start, stop) as body:
+
+                @dataclass
+                class Ending:
+                    head: Head
+
+                    async def __aiter__(self) -> AsyncIterator[bytes]:
+                        async for chunk in body:
+                            yield chunk
+                        ends.append(True)
+
+                assert isinstance(body, Body)
+                yield Ending(body.head)
+
+    async with Fetcher(Watched(), resource, look_ahead=10_000, read_through=1_000) as fetcher:
+        await fetcher.start()
+        await resource.write_at(500_000, DATA[500_000:])
+        await resource.flush()
+        cursor = fetcher.cursor()
+        cursor.need(300_000)
+        await resource.wait_range_async(300_000, 300_001)
+        cursor.need(490_000)
+        await resource.wait_range_async(490_000, 500_000)
+        await settle()
+        assert ends == [True]
+    assert origin.asked[:2] == [(0, None), (300_000, 500_000)]
+
+
+async def test_one_error_ends_it_and_no_other_is_complained_about(
+    resource: StreamingResource, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ZeroDivisionError("first")
+    gate = asyncio.Event()
+    breaks: dict[int, Exception] = {50_000: error, 650_000: ZeroDivisionError("second")}
+    origin = Scripted(breaks=breaks, gate=gate, gate_at=50_000)
+    async with Fetcher(origin, resource) as fetcher:
+        await fetcher.start()
+        first, second = fetcher.cursor(), fetcher.cursor()
+        first.need(50_000)
+        second.need(650_000)
+        await origin.until(lambda: len(origin.asked) == 2)
+        await settle()
+        gate.set()
+        assert await fetcher.ended() is error
+    del fetcher, origin, breaks
+    gc.collect()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_body_that_never_reaches_its_length_is_an_error(
+    resource: StreamingResource, ranges: bool
+) -> None:
+    origin = Scripted(promised=len(DATA) + 5, ranges=ranges)
     async with Fetcher(origin, resource) as fetcher:
         await fetcher.start()
         with pytest.raises(BodyEnded):
             await fetcher.wait_complete()
+    assert len(origin.asked) == (2 if ranges else 1)
 
 
 async def test_closing_cancels_every_request_and_wakes_who_waits(
@@ -349,6 +481,8 @@ async def test_closing_cancels_every_request_and_wakes_who_waits(
         await waiting
     assert origin.open_now == 0
     assert len(asyncio.all_tasks()) < before
+    with pytest.raises(Cancelled):
+        await resource.wait_range_async(len(DATA) - 1, len(DATA))
     fetcher.cursor().need(0)
 
 
@@ -369,3 +503,29 @@ async def test_cancelling_start_leaves_nothing(resource: StreamingResource) -> N
         with pytest.raises(asyncio.CancelledError):
             await task
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_closing_ends_a_start_that_waits(resource: StreamingResource) -> None:
+    asked = asyncio.Event()
+
+    class Silent(Scripted):
+        @asynccontextmanager
+        async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
+            asked.set()
+            await asyncio.Event().wait()
+            yield Body(self, Head(0, 0, True), 0)
+
+    fetcher = Fetcher(Silent(), resource)
+    starting = asyncio.create_task(fetcher.start())
+    await asked.wait()
+    await asyncio.gather(fetcher.aclose(), fetcher.aclose())
+    with pytest.raises(Cancelled):
+        await starting
+
+
+async def test_a_sink_that_is_complete_has_nothing_to_start(resource: StreamingResource) -> None:
+    await resource.write_at(0, DATA)
+    await resource.commit(len(DATA))
+    async with Fetcher(Scripted(), resource) as fetcher:
+        with pytest.raises(RuntimeError, match="complete"):
+            await fetcher.start()

@@ -48,6 +48,33 @@ def test_a_closed_loop_refuses_work() -> None:
         loop.run(work())
 
 
+def test_work_begun_while_closing_ends() -> None:
+    """Either it is refused, or it is cancelled: it never waits for a loop that is gone."""
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    outcomes: list[BaseException] = []
+
+    def run(loop: LoopThread, ready: threading.Barrier) -> None:
+        ready.wait()
+        try:
+            loop.run(endless())
+        except (RuntimeError, asyncio.CancelledError) as error:
+            outcomes.append(error)
+
+    for _ in range(100):
+        loop, ready = LoopThread(), threading.Barrier(3)
+        runs = [threading.Thread(target=run, args=(loop, ready), daemon=True) for _ in range(2)]
+        for thread in runs:
+            thread.start()
+        ready.wait()
+        loop.close()
+        for thread in runs:
+            thread.join(5)
+    assert len(outcomes) == 200
+
+
 def test_running_from_the_loop_itself_is_refused() -> None:
     async def nothing() -> None: ...
 

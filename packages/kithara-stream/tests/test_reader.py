@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kithara_stream import Cancelled, Reader
+from kithara_stream import Cancelled, Reader, WaitOutcome
 
 T = TypeVar("T")
 
@@ -137,6 +137,29 @@ def test_the_error_of_the_source_comes_out_as_it_is(growing: Any) -> None:
     assert caught.value is error
 
 
+def test_a_read_that_fails_leaves_the_position(growing: Any) -> None:
+    source = growing(b"abc", length=9)
+    source.fail(ZeroDivisionError("of the network"))
+    reader = Reader(source)
+    with pytest.raises(ZeroDivisionError):
+        reader.read(9)
+    assert reader.tell() == 0
+    assert reader.read(3) == b"abc"
+
+
+def test_reads_of_two_threads_do_not_interleave(growing: Any) -> None:
+    source = growing(b"aa", length=8)
+    reader = Reader(source)
+    first = in_thread(lambda: reader.read(4))
+    while source.consumed < 2:
+        source.waiting.acquire()
+    second = in_thread(lambda: reader.read(4))
+    source.feed(b"aabb")
+    source.feed(b"bb")
+    assert first.result(5) == b"aaaa"
+    assert second.result(5) == b"bbbb"
+
+
 def test_seeking_before_the_start_is_refused(growing: Any) -> None:
     reader = Reader(growing(b"abc", length=3))
     with pytest.raises(ValueError, match="before the start"):
@@ -170,6 +193,37 @@ def test_a_span_ends_where_a_later_one_turns_out_to_begin(growing: Any) -> None:
     assert outcome.result(5) == b"first part"
     source.end()
     assert next(spans).read() == b"second"
+
+
+def test_a_wait_within_a_span_does_not_ask_for_the_next_one(growing: Any) -> None:
+    asked = []
+
+    class Watched(type(growing())):  # type: ignore[misc] # the fixture is a class
+        def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
+            asked.append((start, stop))
+            outcome: WaitOutcome = super().wait_range(start, stop, timeout)
+            return outcome
+
+    source = Watched(b"first")
+    source.feed(b"second", new_span=True)
+    source.end()
+    spans = Reader(source).spans()
+    span = next(spans)
+    asked.clear()
+    assert span._source.wait_range(1, 100) == "ready"
+    assert asked == [(1, 5)]
+
+
+def test_closing_the_reader_wakes_a_read_of_its_span(growing: Any) -> None:
+    source = growing(b"abc", length=9)
+    reader = Reader(source)
+    spans = reader.spans()
+    span = next(spans)
+    outcome = in_thread(lambda: span.read(9))
+    source.waiting.acquire()
+    reader.close()
+    with pytest.raises(Cancelled):
+        outcome.result(5)
 
 
 def test_closing_a_span_leaves_the_source_open(growing: Any) -> None:

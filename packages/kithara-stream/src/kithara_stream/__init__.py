@@ -3,9 +3,10 @@
 Imports nothing of the other Kithara packages: they meet it through the protocols below.
 """
 
+from ._cursor import Cursor, TransferStats
 from ._errors import BodyEnded, Cancelled, StreamError
 from ._events import EventChannel, Subscription
-from ._fetcher import Cursor, Fetcher, TransferStats
+from ._fetcher import Fetcher
 from ._loop import LoopThread
 from ._media import MediaInfo, MediaSpan, sniff
 from ._protocols import Origin, OriginBody, OriginHead, Sink, Source, WaitOutcome

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import itertools
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from ._cursor import Cursor, TransferStats
 from ._errors import BodyEnded, Cancelled
 from ._link import Link
 from ._protocols import Origin, OriginHead, Sink
@@ -19,49 +18,10 @@ LOOK_AHEAD = 8 * 1024 * 1024
 _MOST_TRANSFERS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferStats:
-    """Where the bytes of a session came from.
-
-    Attributes:
-        requests: requests sent.
-        bytes_received: bytes that came over the network, repeated ones included.
-        bytes_cached: bytes that were in the cache when the session opened them.
-    """
-
-    requests: int = 0
-    bytes_received: int = 0
-    bytes_cached: int = 0
-
-
-class Cursor:
-    """One reader's place, told to the fetcher. Any thread may call."""
-
-    def __init__(self, fetcher: "Fetcher", number: int) -> None:
-        self._fetcher = fetcher
-        self.number = number
-        self.position = 0
-        # While the position stays within these two, the plan made for it holds.
-        self.planned_from = self.planned_to = 0
-
-    def need(self, offset: int) -> None:
-        """The reader is about to wait for the byte at `offset`: fetch it before anything else."""
-        self.position = offset
-        self._fetcher._wake()
-
-    def advance(self, offset: int) -> None:
-        """The reader has read up to `offset`: read-ahead may go on from there."""
-        self.position = offset
-        if not self.planned_from <= offset < self.planned_to:
-            self._fetcher._wake()
-
-    def close(self) -> None:
-        """The reader is gone. Idempotent."""
-        self._fetcher._leave(self)
-
-
 class Fetcher:
     """Fetches what readers miss first (newest reader first), then read-ahead, then all if asked.
+
+    A sink that is complete has nothing to fetch: make no fetcher for it.
 
     One request follows a reader as long as reading on is cheaper than asking anew (a skip of at
     most `read_through` bytes; None measures that from the link); a read elsewhere opens a second
@@ -92,7 +52,6 @@ class Fetcher:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
         self._cursors: list[Cursor] | None = None
         self._wake_sent = False
         self._transfers: list[Transfer] = []
@@ -100,6 +59,8 @@ class Fetcher:
         self._head: asyncio.Future[OriginHead] = self._loop.create_future()
         self._ranges_work = True
         self._whole = False
+        self._crowded = False
+        self._closed = False
         self._requests = 0
         self._received = 0
 
@@ -119,7 +80,7 @@ class Fetcher:
 
     def cursor(self) -> Cursor:
         """A place for one more reader, at the start. Any thread may call."""
-        cursor = Cursor(self, next(self._numbers))
+        cursor = Cursor(self._wake, self._leave)
         with self._lock:
             self._cursors = [*(self._cursors or []), cursor]
         return cursor
@@ -153,8 +114,10 @@ class Fetcher:
 
     async def aclose(self) -> None:
         """Cancel all requests and wait until they are gone. Idempotent."""
-        if self._planner is not None and not self._planner.done():
-            self._planner.cancel()
+        if self._planner is not None:
+            if not self._closed:
+                self._closed = True
+                self._planner.cancel()
             await asyncio.wait([self._planner])
 
     async def __aenter__(self) -> Self:
@@ -178,21 +141,18 @@ class Fetcher:
                 self._changed.clear()
         finally:
             tasks = [t.task for t in self._transfers if t.task is not None]
-            for task in tasks:
-                task.cancel()
+            for transfer in self._transfers:
+                transfer.cancel()
             if tasks:
                 await asyncio.wait(tasks)
 
     def _planner_ended(self, planner: asyncio.Task[None]) -> None:
-        error = None if planner.cancelled() else planner.exception()
+        error = Cancelled("the fetcher") if planner.cancelled() else planner.exception()
         if isinstance(error, Exception):
             self._sink.fail(error)
         if not self._head.done():
-            if error is None:
-                self._head.cancel()
-            else:
-                self._head.set_exception(error)
-                self._head.exception()  # start() may have been cancelled: nobody else looks
+            self._head.set_exception(error or RuntimeError("the sink is complete already"))
+            self._head.exception()  # start() may have been cancelled: nobody else looks
 
     async def _finished(self) -> bool:
         """Take leave of requests that ended; commit when nothing is missing."""
@@ -220,12 +180,17 @@ class Fetcher:
                 raise error
         elif transfer.ended and self._sink.length is None:
             self._sink.set_length(transfer.frontier)
-        elif transfer.ended and transfer.frontier == transfer.start != self._sink.length:
-            raise BodyEnded(transfer.frontier, self._sink.length)
+        elif transfer.ended and not transfer.leaving:
+            # A short one that brought something is asked on, unless it would begin anew.
+            end = self._sink.length if transfer.stop is None else transfer.stop
+            brought = transfer.frontier > transfer.start and self._ranges_work
+            if transfer.frontier != end and not brought:
+                raise BodyEnded(transfer.frontier, self._sink.length)
 
     def _plan(self) -> None:
         length = self._sink.length
         step = max(1, self._look_ahead // 8)
+        self._crowded = False
         for cursor in self._readers():
             position = cursor.position
             cursor.planned_from, cursor.planned_to = position - step, position + step
@@ -234,9 +199,13 @@ class Fetcher:
                 continue
             if length is not None and gap > length:
                 continue
-            if not self._under_way(gap) and (gap == position or self._has_room()):
+            if self._under_way(gap):
+                continue
+            if self._has_room() or (gap == position and self._make_room()):
                 self._begin(gap)
-        idle = not any(self._serves(transfer) for transfer in self._transfers)
+            elif gap == position:
+                self._crowded = True
+        idle = not any(self._serves(transfer) for transfer in self._alive)
         if self._whole or (idle and self._nearly_whole(length)):
             self._fill(self._covered(0))
         for transfer in self._transfers:
@@ -254,7 +223,7 @@ class Fetcher:
         """The readers, newest first."""
         with self._lock:
             if self._cursors is None:
-                return [Cursor(self, -1)]
+                return [Cursor(self._wake, self._leave)]
             return self._cursors[::-1]
 
     def _covered(self, offset: int) -> int:
@@ -282,7 +251,11 @@ class Fetcher:
 
     def _under_way(self, offset: int) -> bool:
         distance = self._reach
-        return any(transfer.reaches(offset, distance) for transfer in self._transfers)
+        return any(transfer.reaches(offset, distance) for transfer in self._alive)
+
+    @property
+    def _alive(self) -> list[Transfer]:
+        return [transfer for transfer in self._transfers if not transfer.leaving]
 
     def _limit(self, transfer: Transfer) -> float:
         """How far the readers near a transfer want it to go; its frontier if there is none."""
@@ -301,25 +274,43 @@ class Fetcher:
 
     def _fill(self, hole: int) -> None:
         """Fill the first hole, by a request that stands right before it or by one more."""
-        if hole == self._sink.length or any(transfer.filling for transfer in self._transfers):
+        if hole == self._sink.length or any(transfer.filling for transfer in self._alive):
             return
-        ready = [transfer for transfer in self._transfers if transfer.reaches(hole, 0)]
-        (ready[0] if ready else self._begin(hole)).filling = True
+        distance = 0 if self._ranges_work else math.inf
+        ready = [transfer for transfer in self._alive if transfer.reaches(hole, distance)]
+        if ready:
+            ready[0].filling = True
+        elif self._has_room() or self._make_room(only_idle=True):
+            self._begin(hole).filling = True
+        else:
+            self._crowded = True
 
     def _has_room(self) -> bool:
-        return len(self._transfers) < min(len(self._readers()) + 1, _MOST_TRANSFERS)
+        return len(self._alive) < min(len(self._readers()) + 1, _MOST_TRANSFERS)
+
+    def _make_room(self, *, only_idle: bool = False) -> bool:
+        """Give up a request that nobody waits for, else one that has brought what it cost."""
+        alive = self._alive
+        victims = [t for t in alive if not self._serves(t)]
+        if not victims and not only_idle:
+            victims = [t for t in alive if t.frontier - t.start >= self._read_through]
+        if victims:
+            victims[0].cancel()
+        return bool(victims)
 
     def _begin(self, start: int) -> Transfer:
-        if not self._has_room():
-            idle = [transfer for transfer in self._transfers if not self._serves(transfer)]
-            (idle or self._transfers)[0].cancel()
         if not self._ranges_work:
             start = 0
         transfer = Transfer(start, self._hole_end(start))
         transfer.task = self._loop.create_task(self._pull(transfer))
-        transfer.task.add_done_callback(lambda _: self._changed.set())
+        transfer.task.add_done_callback(self._transfer_ended)
         self._transfers.append(transfer)
         return transfer
+
+    def _transfer_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # one error ends the fetching: nobody looks at the others
+        self._changed.set()
 
     def _hole_end(self, start: int) -> int | None:
         """Where a request from `start` should stop: None for the end of the resource."""
@@ -341,8 +332,14 @@ class Fetcher:
         asked = time()
         async with self._origin.open(transfer.start, transfer.stop) as body:
             self._link.answered(time() - asked)
+            asked_start = transfer.start
             transfer.answer(body.head)
-            self._learn(body.head)
+            self._learn(body.head, ignored=body.head.start != asked_start)
+            if not self._ranges_work and any(
+                other is not transfer and other.answered and other.start == 0
+                for other in self._alive
+            ):
+                return  # that one brings all that this one could
             waiting = time()
             async for chunk in body:
                 self._link.received(len(chunk), time() - waiting)
@@ -351,16 +348,26 @@ class Fetcher:
                 self._received += len(chunk)
                 if self._on_progress is not None:
                     self._on_progress(self._received)
-                if self._sink.available(transfer.frontier) > self._read_through:
+                if self._crowded:
+                    self._changed.set()
+                if self._is_there_already(transfer):
                     return
                 await transfer.until_wanted(self._sink.length)
                 waiting = time()
             transfer.ended = True
 
-    def _learn(self, head: OriginHead) -> None:
+    def _is_there_already(self, transfer: Transfer) -> bool:
+        """Answer whether enough of what a request would bring next is in the sink."""
+        if not self._ranges_work or transfer.frontier == transfer.stop:
+            return False
+        return self._sink.available(transfer.frontier) > self._read_through
+
+    def _learn(self, head: OriginHead, *, ignored: bool) -> None:
         if head.total is not None:
             self._sink.set_length(head.total)
-        self._ranges_work = self._ranges_work and head.accepts_ranges
+        # Without a length nothing tells which ranges there are.
+        told = head.accepts_ranges and self._sink.length is not None
+        self._ranges_work = self._ranges_work and told and not ignored
         if not self._head.done():
             self._head.set_result(head)
         self._changed.set()

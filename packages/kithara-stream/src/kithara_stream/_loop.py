@@ -19,6 +19,8 @@ class LoopThread:
     def __init__(self, name: str = "kithara-loop") -> None:
         started: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self._stop = asyncio.Event()
+        self._lock = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, args=(started,), name=name, daemon=True)
         self._thread.start()
         self._loop = started.result()
@@ -41,9 +43,6 @@ class LoopThread:
         An interrupt (Ctrl-C) while waiting cancels the coroutine and waits until it has cleaned
         up. Must not be called from the loop's own thread. Raises RuntimeError when closed.
         """
-        if not self._thread.is_alive():
-            work.close()
-            raise RuntimeError("the loop thread is closed")
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("run() would wait for its own thread; await the coroutine instead")
@@ -68,7 +67,12 @@ class LoopThread:
                 task.cancel()
 
         try:
-            self._loop.call_soon_threadsafe(begin)
+            # What begins before the loop is told to stop is cancelled by it, and so ends.
+            with self._lock:
+                if self._closed:
+                    work.close()
+                    raise RuntimeError("the loop thread is closed")
+                self._loop.call_soon_threadsafe(begin)
             return outcome.result()
         except KeyboardInterrupt:
             self._loop.call_soon_threadsafe(cancel)
@@ -77,9 +81,11 @@ class LoopThread:
 
     def close(self) -> None:
         """Cancel what still runs, wait for its clean-up, end the thread."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
     def __enter__(self) -> Self:
         return self

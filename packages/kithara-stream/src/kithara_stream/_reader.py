@@ -83,15 +83,22 @@ class Reader(io.RawIOBase):
             return target
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill the buffer; short only at the proven end, 0 at the end itself."""
-        with memoryview(buffer).cast("B") as view:
-            filled = 0
-            while filled < len(view):
-                with view[filled:] as rest:
-                    count = self.readinto1(rest)
-                if count == 0:
-                    break
-                filled += count
+        """Fill the buffer; short only at the proven end, 0 at the end itself.
+
+        One that raises leaves the position where it was.
+        """
+        with self._reading, memoryview(buffer).cast("B") as view:
+            start, filled = self._position, 0
+            try:
+                while filled < len(view):
+                    with view[filled:] as rest:
+                        count = self.readinto1(rest)
+                    if count == 0:
+                        break
+                    filled += count
+            except BaseException:
+                self._position = start
+                raise
             return filled
 
     def readinto1(self, buffer: "WriteableBuffer", /) -> int:
@@ -119,7 +126,8 @@ class Reader(io.RawIOBase):
         """Yield a reader for each `MediaSpan` from the start; each begins at 0 and ends with it.
 
         The next span is looked up when the iteration goes on; what was not read of the one before
-        is skipped. Closing such a reader leaves this one open.
+        is skipped. Closing such a reader leaves this one open, and wakes nobody: close this one
+        for that.
         """
         offset = 0
         while (span := self._source.span_at(offset)) is not None:
@@ -185,6 +193,8 @@ class _SpanSource:
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         if not self._holds(self._start + start):
             return "eof"
+        if self._span.stop is not None:
+            stop = min(stop, self._span.stop - self._start)
         return self._source.wait_range(self._start + start, self._start + stop, timeout)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:

@@ -17,17 +17,21 @@ class Transfer:
         self.ended = False
         self.filling = False
         self.was_held = False
+        self.leaving = False
         self.task: asyncio.Task[None] | None = None
         self._limit: float = math.inf
         self._wanted = asyncio.Event()
 
     def cancel(self) -> None:
         """End the request; what it brought stays."""
+        self.leaving = True
         if self.task is not None:
             self.task.cancel()
 
     def answer(self, head: OriginHead) -> None:
         """The body begins where the server says; an ignored range begins at 0."""
+        if head.start != self.start or not head.accepts_ranges:
+            self.stop = None
         self.start = self.frontier = head.start
         self.answered = True
 
