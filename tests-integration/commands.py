@@ -36,8 +36,10 @@ class CommandLine:
         result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
         return Ran(result.exit_code, result.stdout, result.stderr)
 
-    def start(self, *words: str | Path, path: Path | None = None) -> subprocess.Popen[str]:
-        """Start it in a process of its own; `path` comes first where modules are looked up."""
+    def start(
+        self, *words: str | Path, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start it in a process of its own."""
         words = (*words, "--cache", self.cache)
         return subprocess.Popen(
             [sys.executable, "-m", "kithara", *(str(word) for word in words)],
@@ -45,12 +47,12 @@ class CommandLine:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.folder,
-            env=os.environ | ({"PYTHONPATH": str(path)} if path else {}),
+            env=os.environ | (environment or {}),
         )
 
-    def run_apart(self, *words: str | Path, path: Path | None = None) -> Ran:
+    def run_apart(self, *words: str | Path, environment: dict[str, str] | None = None) -> Ran:
         """Run it in a process of its own to its end."""
-        with self.start(*words, path=path) as process:
+        with self.start(*words, environment=environment) as process:
             out, err = process.communicate(timeout=60)
             return Ran(process.returncode, out, err)
 

@@ -129,29 +129,31 @@ def test_a_variant_that_is_not_there(media: Path, kithara_cli: CommandLine) -> N
     assert "7" in ran.err
 
 
-def without(module: str, error: str, folder: Path) -> Path:
-    """A folder that hides a module when it comes first on the path."""
+def without(module: str, error: str, folder: Path) -> dict[str, str]:
+    """An environment that hides a module: one that fails comes first on the path."""
     folder.mkdir()
     (folder / f"{module}.py").write_text(f"raise {error}")
-    return folder
+    return {"PYTHONPATH": str(folder)}
 
 
 def test_without_the_av_extra_the_error_names_it(
     media: Path, kithara_cli: CommandLine, tmp_path: Path
 ) -> None:
-    path = without(
+    environment = without(
         "av", "ModuleNotFoundError(\"No module named 'av'\", name='av')", tmp_path / "no"
     )
     with ThreadedServer() as server:
         server.serve_directory(media)
         url = server.url("/fmp4/master.m3u8")
-        ran = kithara_cli.run_apart("decode", url, "-o", "out.wav", path=path)
+        ran = kithara_cli.run_apart("decode", url, "-o", "out.wav", environment=environment)
         assert ran.code == 1
         assert "kithara-decode[av]" in ran.err
         assert url in ran.err
         assert ran.err.count("\n") == 1
         url = server.url("/melody.mp3")
-        assert kithara_cli.run_apart("decode", url, "-o", "out.wav", path=path).code == 0
+        assert (
+            kithara_cli.run_apart("decode", url, "-o", "out.wav", environment=environment).code == 0
+        )
 
 
 @pytest.mark.parametrize(
@@ -164,10 +166,10 @@ def test_without_the_av_extra_the_error_names_it(
 def test_playing_without_what_it_needs_names_that(
     error: str, remedy: str, media: Path, kithara_cli: CommandLine, tmp_path: Path
 ) -> None:
-    path = without("sounddevice", error, tmp_path / "no")
+    environment = without("sounddevice", error, tmp_path / "no")
     with ThreadedServer() as server:
         server.serve_directory(media)
-        ran = kithara_cli.run_apart("play", server.url("/melody.mp3"), path=path)
+        ran = kithara_cli.run_apart("play", server.url("/melody.mp3"), environment=environment)
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert remedy in ran.err

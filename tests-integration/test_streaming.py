@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soundfile
 
 import kithara
 from commands import CommandLine
@@ -124,6 +125,25 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing(
     half_done = {p for p in kithara_cli.cache.rglob("*") if p.suffix in (".part", ".map")}
     media_left = [p for p in kithara_cli.cache.rglob("*.mp3") if p not in half_done]
     assert media_left == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA can play into a file")
+def test_play_hands_every_sample_to_the_sound_card(
+    media: Path, kithara_cli: CommandLine, tmp_path: Path
+) -> None:
+    played, conf = tmp_path / "played.raw", tmp_path / "asound.conf"
+    conf.write_text(
+        f'pcm.!default {{ type file; slave.pcm null; file "{played}"; format raw }}\n'
+        "pcm.null { type null }\n"
+    )
+    environment = {"ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{conf}"}
+    with ThreadedServer() as server:
+        server.serve_directory(media)
+        url = server.url("/melody.flac")
+        ran = kithara_cli.run_apart("play", url, environment=environment)
+    assert ran.code == 0, ran.err
+    expected = soundfile.read(media / "melody.flac", dtype="float32", always_2d=True)[0]
+    assert np.array_equal(np.fromfile(played, np.float32).reshape(-1, 2), expected)
 
 
 async def test_closing_wakes_a_decoder_that_waits_for_bytes(media: Path, tmp_path: Path) -> None:
