@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from kithara import PcmChunk, PcmSpec
+from kithara._errors import FormatChanged
 from kithara._wav import WavWriter
 
 
@@ -49,9 +50,9 @@ def test_an_error_leaves_neither_the_file_nor_a_part_of_it(tmp_path: Path) -> No
 
 def test_a_chunk_of_another_format_is_refused(tmp_path: Path) -> None:
     with WavWriter(tmp_path / "a.wav", chunk(1, 2).spec) as wav:
-        with pytest.raises(ValueError, match="does not fit"):
+        with pytest.raises(FormatChanged, match="changes to 8000 Hz and 1;"):
             wav.write(chunk(10, 1))
-        with pytest.raises(ValueError, match="does not fit"):
+        with pytest.raises(FormatChanged, match="changes to 44100 Hz and 2;"):
             wav.write(chunk(10, 2, rate=44100))
 
 

@@ -1,7 +1,7 @@
 """Every family of errors that can come out of the front door."""
 
 from kithara_assets import AssetsError
-from kithara_decode import DecodeError
+from kithara_decode import DecodeError, PcmSpec
 from kithara_file import FileError
 from kithara_hls import HlsError
 from kithara_net import NetError
@@ -25,6 +25,18 @@ class InvalidUrl(KitharaError):
     def __init__(self, url: str) -> None:
         super().__init__(f"{url!r} is not an http or https URL")
         self.url = url
+
+
+class FormatChanged(KitharaError):
+    """Raised where only one format will do and the sound changes to another in the middle."""
+
+    def __init__(self, before: PcmSpec, after: PcmSpec, *, where: str) -> None:
+        super().__init__(
+            f"{where} has {before.sample_rate} Hz and {before.channels} channels, but the sound "
+            f"changes to {after.sample_rate} Hz and {after.channels}; resampling is not there yet"
+        )
+        self.before = before
+        self.after = after
 
 
 ERRORS: tuple[type[Exception], ...] = (

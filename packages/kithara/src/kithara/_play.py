@@ -6,7 +6,7 @@ from typing import Protocol
 
 from kithara_decode import PcmChunk, PcmSpec
 
-from ._errors import KitharaError
+from ._errors import FormatChanged, KitharaError
 
 
 class NoAudioOutput(KitharaError):
@@ -20,10 +20,13 @@ class _Output(Protocol):
 def play(chunks: Iterable[PcmChunk], spec: PcmSpec) -> Iterator[PcmChunk]:
     """Play chunks on the default device; yield each once the device has taken it.
 
-    Raises `NoAudioOutput` without sounddevice, PortAudio or a device.
+    Raises `NoAudioOutput` without sounddevice, PortAudio or a device, `FormatChanged` if the sound
+    changes its format.
     """
     with _device(spec) as output:
         for chunk in chunks:
+            if chunk.spec != spec:
+                raise FormatChanged(spec, chunk.spec, where="the audio device")
             output.write(chunk.data)
             yield chunk
 

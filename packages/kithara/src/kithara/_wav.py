@@ -8,6 +8,8 @@ from typing import BinaryIO, Self
 
 from kithara_decode import PcmChunk, PcmSpec
 
+from ._errors import FormatChanged
+
 _BYTES_PER_SAMPLE = 4
 _FLOAT = 3
 _EXTENSIBLE = 0xFFFE
@@ -32,9 +34,9 @@ class WavWriter:
         self._file.write(self._header())
 
     def write(self, chunk: PcmChunk) -> None:
-        """Append one chunk. It must have the format that the writer was made for."""
+        """Append one chunk; raises FormatChanged if it is not what the file was begun with."""
         if chunk.spec != self._spec:
-            raise ValueError(f"a chunk of {chunk.spec} does not fit a file of {self._spec}")
+            raise FormatChanged(self._spec, chunk.spec, where="the WAV file")
         self._file.write(chunk.data.astype("<f4", copy=False).data)
         self.frames += len(chunk.data)
 
