@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -21,17 +22,17 @@ ROUNDS = 5
 BYTES_PER_SECOND = 125_000
 
 
-def through_kithara(url: str, cache: Path) -> float:
-    """Open, and take one chunk."""
+def through_kithara(url: str, folder: Path, number: int) -> float:
+    """Open with an empty cache, and take one chunk."""
 
     def work() -> None:
-        with kithara.open(url, cache=cache) as track:
+        with kithara.open(url, cache=folder / f"cache{number}") as track:
             next(track)
 
     return timed(work)
 
 
-def through_pyav(url: str) -> float:
+def through_pyav(url: str, _: int) -> float:
     """Open the URL with FFmpeg's own network code, and take one frame."""
 
     def work() -> None:
@@ -41,7 +42,7 @@ def through_pyav(url: str) -> float:
     return timed(work)
 
 
-def through_ffmpeg(url: str) -> float:
+def through_ffmpeg(url: str, _: int) -> float:
     """Read the first 16 KiB that the command writes."""
 
     def work() -> None:
@@ -67,11 +68,11 @@ def main() -> None:
             for name in ("melody.mp3", "fmp4/aac-2.m3u8", "ts/aac-2.m3u8"):
                 url = server.url(f"/{name}")
                 runs: dict[str, Callable[[int], float]] = {
-                    "kithara": lambda n, u=url: through_kithara(u, media / f"cache{n}"),  # type: ignore[misc] # bound per turn
-                    "PyAV, its own network": lambda _, u=url: through_pyav(u),  # type: ignore[misc] # bound per turn
+                    "kithara": partial(through_kithara, url, media),
+                    "PyAV, its own network": partial(through_pyav, url),
                 }
                 if shutil.which("ffmpeg"):
-                    runs["ffmpeg"] = lambda _, u=url: through_ffmpeg(u)  # type: ignore[misc] # bound per turn
+                    runs["ffmpeg"] = partial(through_ffmpeg, url)
                 report(f"first PCM of {name} at 1 Mbit/s", "s", measure(runs, ROUNDS))
                 for cache in media.glob("cache*"):
                     shutil.rmtree(cache)

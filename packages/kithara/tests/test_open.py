@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -135,17 +136,16 @@ async def test_cancelling_an_open_leaves_nothing(wav: bytes, cache: Path) -> Non
         async with kithara.aopen(url, cache=cache):
             pass
 
+    def sent(server: Server, path: str, size: int) -> bool:
+        return any(request.sent >= size for request in server.requests_for(path))
+
     async with Server() as server:
         # At 0: before the first byte; at 30: after the probe, within the header of the file.
         for stall_after in (0, 30):
-            server.add("/tone.wav", wav, stall_after=stall_after)
-            asked = len(server.requests)
-            task = asyncio.create_task(play(server.url("/tone.wav")))
-            await server.wait_for(
-                lambda asked=asked, n=stall_after: (  # type: ignore[misc] # bound per turn
-                    len(server.requests) > asked and server.requests[-1].sent >= n
-                )
-            )
+            path = f"/{stall_after}.wav"
+            server.add(path, wav, stall_after=stall_after)
+            task = asyncio.create_task(play(server.url(path)))
+            await server.wait_for(partial(sent, server, path, stall_after))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
