@@ -9,6 +9,7 @@ from kithara_net._errors import (
     BodyTruncated,
     ConnectFailed,
     ConnectionLost,
+    ContentChanged,
     InvalidUrl,
     NetClosed,
     NetError,
@@ -18,12 +19,22 @@ from kithara_net._errors import (
     TimedOut,
     UnexpectedStatus,
 )
-from kithara_net._models import FetchedBytes, NetOptions, RangeSpec, ResponseHead, Validator
+from kithara_net._models import (
+    FetchedBytes,
+    NetOptions,
+    RangeSpec,
+    ResponseHead,
+    RetryPolicy,
+    Validator,
+)
 from kithara_net._protocols import ByteStream, Net
+from kithara_net._retry import RetryNet
+from kithara_net._trace import Resumed, Retried, Trace, TraceEvent
 
 __all__ = (
     # fetching
     "HttpClient",
+    "RetryNet",
     "Net",
     "ByteStream",
     # facts
@@ -31,7 +42,13 @@ __all__ = (
     "NetOptions",
     "RangeSpec",
     "ResponseHead",
+    "RetryPolicy",
     "Validator",
+    # measuring
+    "Trace",
+    "TraceEvent",
+    "Retried",
+    "Resumed",
     # errors: base, address, connection
     "NetError",
     "InvalidUrl",
@@ -50,4 +67,5 @@ __all__ = (
     "BodyEncoded",
     "BodyTooLarge",
     "BodyTruncated",
+    "ContentChanged",
 )

@@ -162,7 +162,8 @@ class HttpClient:
         fields["Accept-Encoding"] = ", ".join(sorted(codings, reverse=True)) or "identity"
         if byte_range is not None:
             fields["Range"] = byte_range.header()
-        response, target, session = await self._follow(method, target.with_user(None), fields)
+        original = target.with_user(None)
+        response, target, session = await self._follow(method, original, fields)
         shown_url = shown(str(target))
         body = Body(
             response,
@@ -181,6 +182,7 @@ class HttpClient:
                     asked=byte_range,
                     url=shown_url,
                     codings=codings,
+                    redirected=target is not original,
                 )
             )
             yield body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Literal
 
-from kithara_net._models import RangeSpec
+from kithara_net._models import RangeSpec, Validator
 
 _RECOVERABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -73,12 +73,17 @@ class TimedOut(NetError):
     recoverable = True
 
     def __init__(
-        self, *, url: str, phase: Literal["connect", "first byte", "stall"], seconds: float
+        self,
+        *,
+        url: str,
+        phase: Literal["connect", "first byte", "stall", "total"],
+        seconds: float,
     ) -> None:
         words = {
             "connect": f"no connection within {seconds:g} s",
             "first byte": f"no answer within {seconds:g} s",
             "stall": f"no byte arrived for {seconds:g} s in the middle of the body",
+            "total": f"the transfer was not done within {seconds:g} s",
         }[phase]
         super().__init__(f"{words}; try again, or raise the timeout", url=url)
         self.phase = phase
@@ -97,9 +102,17 @@ class UnexpectedStatus(NetError):
     """Raised when the status is neither 200 nor a 206 that was asked for.
 
     `retry_after` is how many seconds the server wants to be left alone, if it said so.
+    `redirected` is true where a redirect led to the server that answered so.
     """
 
-    def __init__(self, *, url: str, status: int, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        status: int,
+        retry_after: float | None = None,
+        redirected: bool = False,
+    ) -> None:
         known = status in set(HTTPStatus)
         phrase = f" ({HTTPStatus(status).phrase})" if known else ""
         self.recoverable = status in _RECOVERABLE_STATUSES
@@ -112,6 +125,7 @@ class UnexpectedStatus(NetError):
         super().__init__(f"the server answered {status}{phrase}; {advice}", url=url)
         self.status = status
         self.retry_after = retry_after
+        self.redirected = redirected
 
 
 class RangeNotSatisfiable(NetError):
@@ -202,3 +216,38 @@ class BodyTooLarge(NetError):
             f"the body is larger than {max_bytes} bytes; raise max_bytes, or stream it", url=url
         )
         self.max_bytes = max_bytes
+
+
+class ContentChanged(NetError):
+    """Raised when the resource became another one while its body was fetched.
+
+    What was handed on is a piece of the former version: nothing of the new one follows it.
+    `before` and `after` are the validators of both versions, `total_before` and `total_after`
+    their sizes in bytes; each None if not told.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        before: Validator | None,
+        after: Validator | None,
+        total_before: int | None,
+        total_after: int | None,
+    ) -> None:
+        super().__init__(
+            "the file was replaced on the server while it was fetched "
+            f"({_version(before, total_before)}; now {_version(after, total_after)}); "
+            "drop what came and start again",
+            url=url,
+        )
+        self.before = before
+        self.after = after
+        self.total_before = total_before
+        self.total_after = total_after
+
+
+def _version(validator: Validator | None, total: int | None) -> str:
+    tag = None if validator is None else validator.etag or validator.last_modified
+    size = "size unknown" if total is None else f"{total} bytes"
+    return f"{tag or 'no validator'}, {size}"

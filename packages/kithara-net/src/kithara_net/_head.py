@@ -33,6 +33,7 @@ def parse_head(
     asked: RangeSpec | None,
     url: str,
     codings: frozenset[str] = frozenset(),
+    redirected: bool = False,
 ) -> ResponseHead:
     """The head of a usable response; `codings` are the content codings that were asked for.
 
@@ -43,7 +44,9 @@ def parse_head(
         total = _unsatisfied_total(headers)
         raise RangeNotSatisfiable(url=url, byte_range=asked, total=total)
     if status not in _WHOLE and status != 206:
-        raise UnexpectedStatus(url=url, status=status, retry_after=retry_after(headers))
+        raise UnexpectedStatus(
+            url=url, status=status, retry_after=retry_after(headers), redirected=redirected
+        )
     coding = content_coding(headers)
     if coding != "identity" and coding not in codings:
         raise BodyEncoded(url=url, encoding=coding)

@@ -108,3 +108,27 @@ class NetOptions:
             raise ValueError(f"max_redirects must not be negative, as {self.max_redirects} is")
         if self.connections_per_host < 1:
             raise ValueError("connections_per_host must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """When `RetryNet` tries again, and how long it waits. Delays in seconds, sizes in bytes.
+
+    `max_retries` counts failures in a row: bytes that arrive reset it. A wait is drawn evenly
+    from zero to a bound that starts at `base_delay` and doubles up to `max_delay`; what the
+    server asks for in `Retry-After`, at most `max_retry_after`, is waited in addition.
+    `probe_size` is how much is fetched twice and compared where no validator can be relied on.
+    """
+
+    max_retries: int = 5
+    base_delay: float = 0.5
+    max_delay: float = 20.0
+    max_retry_after: float = 60.0
+    probe_size: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("max_retries", "base_delay", "max_delay", "max_retry_after"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if self.probe_size < 1:
+            raise ValueError("probe_size must be at least 1")

@@ -1,0 +1,122 @@
+"""A `Net` that tries again, and continues bodies that break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+from kithara_net._budget import Budget, Sleep
+from kithara_net._errors import NetError
+from kithara_net._models import FetchedBytes, RangeSpec, ResponseHead, RetryPolicy
+from kithara_net._protocols import MAX_BYTES, ByteStream, Net
+from kithara_net._resume import ResumedBody
+from kithara_net._trace import Trace
+
+T = TypeVar("T")
+
+
+class RetryNet:
+    """The `Net` over `net` that tries again what may succeed, by `policy`.
+
+    What is tried again is decided by the type and the status of an error: those that are
+    `recoverable`, and once a 401, 403, 404 or 410 behind a redirect, since every try starts at
+    the original address. When the tries are used up, the last error is raised.
+
+    `trace` is told of every `Retried` and `Resumed`. It owns nothing: close `net` yourself.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        policy: RetryPolicy | None = None,
+        *,
+        trace: Trace | None = None,
+        _sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._net = net
+        self._policy = policy if policy is not None else RetryPolicy()
+        self._trace = trace
+        self._sleep = _sleep
+
+    async def get_bytes(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        byte_range: RangeSpec | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> FetchedBytes:
+        """The whole body, fetched from its beginning again when it breaks off."""
+        return await self._repeat(
+            lambda: self._net.get_bytes(
+                url, headers=headers, byte_range=byte_range, max_bytes=max_bytes
+            )
+        )
+
+    async def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> ResponseHead:
+        """What the server tells of the resource without sending it."""
+        return await self._repeat(lambda: self._net.head(url, headers=headers))
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ByteStream]:
+        """The resource from its beginning; a body that breaks is continued where it broke.
+
+        `head` stays that of the first answer. Raises `ContentChanged` when the resource is
+        another one by then, and whatever `net` raises once the tries are used up.
+        """
+        body = self._body(url, headers, lambda: self._net.stream(url, headers=headers))
+        try:
+            await body.open()
+            yield body
+        finally:
+            await body.close()
+
+    @asynccontextmanager
+    async def get_range(
+        self, url: str, byte_range: RangeSpec, *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ByteStream]:
+        """The bytes of `byte_range`; as `stream` in everything else.
+
+        A server that ignores ranges answers 200 with everything: `head.start` is 0 then.
+        """
+        body = self._body(
+            url,
+            headers,
+            lambda: self._net.get_range(url, byte_range, headers=headers),
+        )
+        try:
+            await body.open()
+            yield body
+        finally:
+            await body.close()
+
+    def _body(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None,
+        begin: Callable[[], AbstractAsyncContextManager[ByteStream]],
+    ) -> ResumedBody:
+        return ResumedBody(
+            self._net,
+            url,
+            begin=begin,
+            headers=headers or {},
+            probe_size=self._policy.probe_size,
+            budget=self._budget(),
+            trace=self._trace,
+        )
+
+    def _budget(self) -> Budget:
+        return Budget(self._policy, self._sleep, self._trace)
+
+    async def _repeat(self, fetch: Callable[[], Awaitable[T]]) -> T:
+        budget = self._budget()
+        while True:
+            try:
+                return await fetch()
+            except NetError as error:
+                await budget.wait(error)
