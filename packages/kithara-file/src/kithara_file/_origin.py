@@ -1,13 +1,16 @@
 """A URL as the origin of one file's bytes: the same version in every answer, and media at that."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
-from kithara_net import ByteStream, Net, RangeNotSatisfiable, RangeSpec, ResponseHead
+from kithara_net import ByteStream, Net, NetError, RangeNotSatisfiable, RangeSpec, ResponseHead
 from kithara_stream import OriginBody, sniff
 
 from ._errors import ContentChanged, NotMedia
+
+SNIFF_SIZE = 1024  # what kithara_stream.sniff asks for
+_PAGES = ("text/html", "application/xhtml+xml")
 
 
 def shown(url: str) -> str:
@@ -38,30 +41,54 @@ class HttpOrigin:
 
     @asynccontextmanager
     async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
-        """Ask for a range.
+        """Ask for a range; a server that ignores ranges answers with all from byte 0.
 
-        Raises the errors of net, `ContentChanged`, and (while the body is read) `NotMedia`.
+        Raises the errors of net, `ContentChanged`, and (here or while the body is read)
+        `NotMedia`.
         """
-        try:
-            async with self._net.get_range(
-                self._url, RangeSpec(start, stop), headers=self._headers
-            ) as body:
-                self._compare(body.head)
-                yield _MediaBody(body, shown(self._url)) if body.head.start == 0 else body
-        except RangeNotSatisfiable as error:
-            if start == 0 and error.total in (0, None):
-                raise NotMedia(url=shown(self._url), container=None) from error
-            raise
+        async with AsyncExitStack() as stack:
+            try:
+                body = await stack.enter_async_context(
+                    self._net.get_range(self._url, RangeSpec(start, stop), headers=self._headers)
+                )
+                if self._first is None and body.head.status == 206 and body.head.total is None:
+                    # Such a part may end anywhere; only the end of the whole proves anything.
+                    await stack.aclose()
+                    body = await stack.enter_async_context(
+                        self._net.stream(self._url, headers=self._headers)
+                    )
+            except RangeNotSatisfiable as error:
+                if start == 0 and error.total in (0, None):
+                    raise NotMedia(url=shown(self._url), container=None) from error
+                if self._first is not None and error.total not in (None, self._first.total):
+                    raise self._changed(self._first, f"{error.total} bytes") from error
+                raise
+            if body.head.total == 0:
+                raise NotMedia(url=shown(self._url), container=None)
+            self._compare(body.head)
+            yield _MediaBody(body, shown(self._url)) if body.head.start == 0 else body
 
     def _compare(self, head: ResponseHead) -> None:
-        if self._first is None:
+        """Refuse another version; what one of two answers does not tell is no difference."""
+        first = self._first
+        if first is None:
             self._first = head
-        elif self._first.validator != head.validator or self._first.total != head.total:
-            raise ContentChanged(
-                url=shown(self._url),
-                before=f"{self._first.validator}, {self._first.total} bytes",
-                after=f"{head.validator}, {head.total} bytes",
-            )
+        elif _version(first) != _version(head) or (
+            None not in (first.total, head.total) and first.total != head.total
+        ):
+            raise self._changed(first, _described(head))
+
+    def _changed(self, first: ResponseHead, after: str) -> ContentChanged:
+        return ContentChanged(url=shown(self._url), before=_described(first), after=after)
+
+
+def _version(head: ResponseHead) -> str | None:
+    validator = head.validator
+    return (validator.etag or validator.last_modified) if validator is not None else None
+
+
+def _described(head: ResponseHead) -> str:
+    return f"{_version(head) or 'no validator'}, {head.total} bytes"
 
 
 class _MediaBody:
@@ -76,11 +103,28 @@ class _MediaBody:
         return self._body.head
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        first = True
-        async for chunk in self._body:
-            if first:
-                container = sniff(chunk)
-                if container in ("html", "hls"):
-                    raise NotMedia(url=self._url, container=container)
-                first = False
-            yield chunk
+        first = b""  # the file up to the size that tells what it is, until that is here
+        try:
+            async for chunk in self._body:
+                if len(first) < SNIFF_SIZE:
+                    first += chunk
+                    if len(first) < SNIFF_SIZE:
+                        continue
+                    self._check(first)
+                    chunk = first
+                yield chunk
+        except NetError:
+            if 0 < len(first) < SNIFF_SIZE:
+                self._check(first)
+                yield first
+            raise
+        if len(first) < SNIFF_SIZE:
+            self._check(first)
+            yield first
+
+    def _check(self, first: bytes) -> None:
+        container = sniff(first)
+        if container is None and self.head.media_type in _PAGES:
+            container = "html"
+        if container in ("html", "hls") or not first:
+            raise NotMedia(url=self._url, container=container)

@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from kithara_assets import CancelToken, StreamingResource
+from kithara_assets import CancelToken, ResourceClosed, StreamingResource
 from kithara_stream import (
     Cancelled,
     Cursor,
@@ -104,12 +106,14 @@ class FileSession:
             views = list(self._views)
         for view in views:
             view.close()
-        if self._fetcher is not None:
-            await self._fetcher.aclose()
-        if self._watcher is not None:
-            await asyncio.wait([self._watcher])
-        self._resource.close()
-        self._channel.close()
+        try:
+            if self._fetcher is not None:
+                await self._fetcher.aclose()
+            if self._watcher is not None:
+                await asyncio.wait([self._watcher])
+        finally:
+            self._resource.close()
+            self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,14 +162,35 @@ class _View:
         return self._resource.length
 
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
-        if self._cursor is not None:
-            missing = start + self._resource.available(start)
-            if missing < stop:
+        deadline = None if timeout is None else monotonic() + timeout
+        with self._cancelled_if_closed():
+            # Hole by hole: more may be wanted than what is read ahead of a place.
+            while self._cursor is not None:
+                missing = start + self._resource.available(start)
+                if missing >= stop:
+                    break
                 self._cursor.need(missing)
-        return self._resource.wait_range(start, stop, timeout, self._token)
+                if self._wait(missing, missing + 1, deadline) == "eof":
+                    break
+            return self._wait(start, stop, deadline)
+
+    def _wait(self, start: int, stop: int, deadline: float | None) -> WaitOutcome:
+        left = None if deadline is None else deadline - monotonic()
+        return self._resource.wait_range(start, stop, left, self._token)
+
+    @contextmanager
+    def _cancelled_if_closed(self) -> Iterator[None]:
+        """The end of this view comes first, also where its resource is gone already."""
+        try:
+            yield
+        except ResourceClosed as error:
+            if self._token.error is None:
+                raise
+            raise self._token.error from error
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        count = self._resource.read_into(offset, buffer)
+        with self._cancelled_if_closed():
+            count = self._resource.read_into(offset, buffer)
         if self._cursor is not None:
             self._cursor.advance(offset + count)
         return count

@@ -16,13 +16,10 @@ from kithara_assets import (
 from kithara_net import Net
 from kithara_stream import EventChannel, Fetcher, MediaInfo, sniff
 
-from ._errors import NotMedia
 from ._events import Complete, Connected, FileEvent, Progress
 from ._options import FileOptions
-from ._origin import HttpOrigin, shown
+from ._origin import SNIFF_SIZE, HttpOrigin, shown
 from ._session import FileSession
-
-_SNIFF_SIZE = 1024
 
 
 class FileSource:
@@ -90,20 +87,19 @@ class FileSource:
         self, origin: HttpOrigin, fetcher: Fetcher, channel: EventChannel[FileEvent]
     ) -> None:
         head = await fetcher.start()
-        if head.total == 0:
-            raise NotMedia(url=shown(self.url), container=None)
         url = shown(origin.final_url)
         channel.publish(Connected(url=url, total=head.total, seekable=head.accepts_ranges))
 
     async def _look(self, resource: StreamingResource, media_type: str | None) -> MediaInfo:
-        if await resource.wait_range_async(0, _SNIFF_SIZE) == "eof":
-            raise NotMedia(url=shown(self.url), container=None)
-        head = resource.read_at(0, _SNIFF_SIZE)
+        await resource.wait_range_async(0, SNIFF_SIZE)
+        head = resource.read_at(0, SNIFF_SIZE)
         return MediaInfo(container=sniff(head), media_type=media_type)
 
     async def __aenter__(self) -> FileSession:
-        self._entered = await self.open()
-        return self._entered
+        if self._entered is not None:
+            raise RuntimeError("the source is entered already; call open() for one more session")
+        self._entered = session = await self.open()
+        return session
 
     async def __aexit__(
         self,
@@ -111,5 +107,6 @@ class FileSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._entered is not None:
-            await self._entered.aclose()
+        session, self._entered = self._entered, None
+        if session is not None:
+            await session.aclose()
