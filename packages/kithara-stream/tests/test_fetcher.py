@@ -48,6 +48,7 @@ class Scripted:
 
     ranges: bool = True
     announced: bool | None = None
+    latency: int = 0
     total_known: bool = True
     promised: int = len(DATA)
     gate: asyncio.Event | None = None
@@ -65,6 +66,8 @@ class Scripted:
         self.progressed()
         if self.refuses is not None:
             raise self.refuses
+        for _ in range(self.latency):
+            await asyncio.sleep(0)
         if not self.ranges:
             start, stop = 0, None
         self.open_now += 1
@@ -375,7 +378,7 @@ async def test_without_a_length_nothing_but_the_one_body_is_asked_for(
 
 async def test_more_readers_than_requests_share_them(resource: StreamingResource) -> None:
     """A request is given up for another reader once it has brought what it cost, not before."""
-    origin = Scripted()
+    origin = Scripted(latency=20)
     starts = range(0, 1_000_000, 125_000)
     read_through = 40_000
 
@@ -449,7 +452,8 @@ async def test_one_error_ends_it_and_no_other_is_complained_about(
         await settle()
         gate.set()
         assert await fetcher.ended() is error
-    del fetcher, origin, breaks
+    error.__traceback__ = None  # it holds all that is to be collected
+    del fetcher, first, second
     gc.collect()
     assert caplog.records == []
 

@@ -147,15 +147,48 @@ def test_a_read_that_fails_leaves_the_position(growing: Any) -> None:
     assert reader.read(3) == b"abc"
 
 
+class FairLock:
+    """A reentrant lock that whoever lets it go leaves to one who waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._taken = threading.Condition()
+        self._waiting = self._depth = 0
+
+    def __enter__(self) -> None:
+        with self._taken:
+            self._waiting += 1
+            self._taken.notify_all()
+        self._lock.acquire()
+        with self._taken:
+            self._waiting -= 1
+            self._depth += 1
+            self._taken.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        with self._taken:
+            self._depth -= 1
+            left = self._depth == 0
+            waiting = self._waiting
+            self._lock.release()
+            if left and waiting:
+                self._taken.wait_for(lambda: self._waiting < waiting)
+
+
 def test_reads_of_two_threads_do_not_interleave(growing: Any) -> None:
     source = growing(b"aa", length=8)
-    reader = Reader(source)
+    reader: Any = Reader(source)
+    reader._reading = lock = FairLock()
     first = in_thread(lambda: reader.read(4))
     while source.consumed < 2:
         source.waiting.acquire()
     second = in_thread(lambda: reader.read(4))
-    source.feed(b"aabb")
-    source.feed(b"bb")
+    with lock._taken:
+        assert lock._taken.wait_for(lambda: lock._waiting > 0, 5)
+    source.feed(b"a")
+    while source.consumed < 3:
+        source.waiting.acquire()
+    source.feed(b"abbbb")
     assert first.result(5) == b"aaaa"
     assert second.result(5) == b"bbbb"
 
