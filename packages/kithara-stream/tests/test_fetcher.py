@@ -1,5 +1,4 @@
 import asyncio
-import gc
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -434,28 +433,6 @@ async def test_filling_up_to_an_island_ends_the_body_and_not_the_connection(
         await settle()
         assert ends == [True]
     assert origin.asked[:2] == [(0, None), (300_000, 500_000)]
-
-
-async def test_one_error_ends_it_and_no_other_is_complained_about(
-    resource: StreamingResource, caplog: pytest.LogCaptureFixture
-) -> None:
-    error = ZeroDivisionError("first")
-    gate = asyncio.Event()
-    breaks: dict[int, Exception] = {50_000: error, 650_000: ZeroDivisionError("second")}
-    origin = Scripted(breaks=breaks, gate=gate, gate_at=50_000)
-    async with Fetcher(origin, resource) as fetcher:
-        await fetcher.start()
-        first, second = fetcher.cursor(), fetcher.cursor()
-        first.need(50_000)
-        second.need(650_000)
-        await origin.until(lambda: len(origin.asked) == 2)
-        await settle()
-        gate.set()
-        assert await fetcher.ended() is error
-    error.__traceback__ = None  # it holds all that is to be collected
-    del fetcher, first, second
-    gc.collect()
-    assert caplog.records == []
 
 
 @pytest.mark.parametrize("ranges", [True, False])

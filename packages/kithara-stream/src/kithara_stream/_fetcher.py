@@ -303,14 +303,9 @@ class Fetcher:
             start = 0
         transfer = Transfer(start, self._hole_end(start))
         transfer.task = self._loop.create_task(self._pull(transfer))
-        transfer.task.add_done_callback(self._transfer_ended)
+        transfer.task.add_done_callback(lambda _: self._changed.set())
         self._transfers.append(transfer)
         return transfer
-
-    def _transfer_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            task.exception()  # one error ends the fetching: nobody looks at the others
-        self._changed.set()
 
     def _hole_end(self, start: int) -> int | None:
         """Where a request from `start` should stop: None for the end of the resource."""
