@@ -29,12 +29,24 @@ from kithara_net._models import (
 )
 from kithara_net._protocols import ByteStream, Net
 from kithara_net._retry import RetryNet
-from kithara_net._trace import Resumed, Retried, Trace, TraceEvent
+from kithara_net._signing import NetRequest, Sign
+from kithara_net._timeout import TimeoutNet
+from kithara_net._trace import (
+    BytesReceived,
+    Connected,
+    DnsResolved,
+    FirstByte,
+    Resumed,
+    Retried,
+    Trace,
+    TraceEvent,
+)
 
 __all__ = (
     # fetching
     "HttpClient",
     "RetryNet",
+    "TimeoutNet",
     "Net",
     "ByteStream",
     # facts
@@ -44,9 +56,16 @@ __all__ = (
     "ResponseHead",
     "RetryPolicy",
     "Validator",
+    # signing
+    "NetRequest",
+    "Sign",
     # measuring
     "Trace",
     "TraceEvent",
+    "DnsResolved",
+    "Connected",
+    "FirstByte",
+    "BytesReceived",
     "Retried",
     "Resumed",
     # errors: base, address, connection

@@ -11,6 +11,7 @@ from kithara_net._errors import BodyTruncated, NetClosed, NetError, RangeMismatc
 from kithara_net._head import ends_with_connection
 from kithara_net._headers import HeaderMap
 from kithara_net._models import RangeSpec, ResponseHead
+from kithara_net._trace import BytesReceived, Trace
 
 
 class Body:
@@ -27,12 +28,14 @@ class Body:
         url: str,
         asked: RangeSpec | None,
         stall_timeout: float | None,
+        trace: Trace | None = None,
     ) -> None:
         self._response = response
         self._session = session
         self._url = url
         self._asked = asked
         self._stall_timeout = stall_timeout
+        self._trace = trace
         self._head: ResponseHead | None = None
         self._expected: int | None = None
         self._received = 0
@@ -82,6 +85,8 @@ class Body:
             reason = f"more than the declared {self._expected} bytes arrived"
             raise self._failed(RangeMismatch(url=self._url, byte_range=self._asked, reason=reason))
         if piece:
+            if self._trace is not None:
+                self._trace(BytesReceived(url=self._url, count=len(piece)))
             return piece
         if self._broken is not None or not self._end_is_proven():
             raise self._failed(self._broken_off()) from self._broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -20,14 +21,16 @@ from kithara_net._headers import HeaderMap
 from kithara_net._inflate import Inflater, TooLong
 from kithara_net._models import FetchedBytes, NetOptions, RangeSpec, ResponseHead
 from kithara_net._protocols import MAX_BYTES, ByteStream
-from kithara_net._sessions import Sessions
+from kithara_net._sessions import CREDENTIALS, Sessions
+from kithara_net._signing import NetRequest, Sign, added, signed
+from kithara_net._trace import FirstByte, Trace
 from kithara_net._translate import REQUEST_FAILURES, request_failure
 from kithara_net._urls import basic_credentials, joined, origin, parsed, shown
 
 _log = logging.getLogger("kithara_net")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_UNAUTHORIZED = frozenset({401, 403})
 _OURS = frozenset({"range", "accept-encoding"})
 _CODINGS = frozenset({"gzip", "deflate"})
 # aiohttp stops the socket at twice this many unread bytes.
@@ -40,13 +43,25 @@ class HttpClient:
     An injected `session` is used and never closed; its cookies, headers and hooks apply. Without
     one a session of its own is made at the first request. Use as `async with HttpClient()`, or
     call `aclose`. Any number of requests may run at once.
+
+    `sign` may change the address and the headers of each request before it is sent, and is asked
+    once more when the answer is 401 or 403. The headers that it adds stay with the origin.
+    `trace` is told of `DnsResolved`, `Connected` (both not with an injected session: it has hooks
+    of its own), `FirstByte` and `BytesReceived`.
     """
 
     def __init__(
-        self, options: NetOptions | None = None, session: aiohttp.ClientSession | None = None
+        self,
+        options: NetOptions | None = None,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        sign: Sign | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._options = options if options is not None else NetOptions()
-        self._sessions = Sessions(self._options, session)
+        self._sessions = Sessions(self._options, session, trace)
+        self._sign = sign
+        self._trace = trace
         self._bodies: set[Body] = set()
         self._closed = False
 
@@ -152,18 +167,13 @@ class HttpClient:
         codings: frozenset[str] = frozenset(),
     ) -> AsyncIterator[Body]:
         """One request with its redirects, its head checked, its connection let go at the end."""
-        target = parsed(url)
+        parsed(url)
         if self._closed:
             raise NetClosed(url=shown(url))
-        fields = self._fields(headers)
-        credentials = basic_credentials(target)
-        if credentials is not None and not _holds(fields, "Authorization"):
-            fields["Authorization"] = credentials
-        fields["Accept-Encoding"] = ", ".join(sorted(codings, reverse=True)) or "identity"
-        if byte_range is not None:
-            fields["Range"] = byte_range.header()
-        original = target.with_user(None)
-        response, target, session = await self._follow(method, original, fields)
+        request = NetRequest(
+            method=method, url=url, headers=self._fields(headers), byte_range=byte_range
+        )
+        response, target, session, redirected = await self._answer(request, codings)
         shown_url = shown(str(target))
         body = Body(
             response,
@@ -171,6 +181,7 @@ class HttpClient:
             url=shown_url,
             asked=byte_range,
             stall_timeout=self._options.stall_timeout,
+            trace=self._trace,
         )
         self._bodies.add(body)
         try:
@@ -182,7 +193,7 @@ class HttpClient:
                     asked=byte_range,
                     url=shown_url,
                     codings=codings,
-                    redirected=target is not original,
+                    redirected=redirected,
                 )
             )
             yield body
@@ -190,16 +201,47 @@ class HttpClient:
             self._bodies.discard(body)
             body.close()
 
+    async def _answer(
+        self, request: NetRequest, codings: frozenset[str]
+    ) -> tuple[aiohttp.ClientResponse, URL, aiohttp.ClientSession, bool]:
+        """The answer to the signed request, as `_follow`, and whether a redirect led to it."""
+        while True:
+            ready = request if self._sign is None else await signed(self._sign, request)
+            target = parsed(ready.url)
+            secrets = CREDENTIALS
+            fields = dict(ready.headers)
+            if ready is not request:
+                fields = self._checked(ready.headers)
+                secrets = CREDENTIALS | added(request.headers, fields)
+            credentials = basic_credentials(target)
+            if credentials is not None:
+                target = target.with_user(None)
+                if not _holds(fields, "Authorization"):
+                    fields["Authorization"] = credentials
+            fields["Accept-Encoding"] = ", ".join(sorted(codings, reverse=True)) or "identity"
+            if request.byte_range is not None:
+                fields["Range"] = request.byte_range.header()
+            response, final, session = await self._follow(request.method, target, fields, secrets)
+            refused = response.status in _UNAUTHORIZED and self._sign is not None
+            if not refused or request.refused is not None:
+                return response, final, session, final is not target
+            response.close()
+            request = replace(request, refused=response.status)
+
     def _fields(self, headers: Mapping[str, str] | None) -> dict[str, str]:
         fields: dict[str, tuple[str, str]] = {}
         for name, value in (*self._options.headers.items(), *(headers or {}).items()):
+            fields[name.lower()] = (name, value)
+        return self._checked(dict(fields.values()))
+
+    def _checked(self, fields: Mapping[str, str]) -> dict[str, str]:
+        for name in fields:
             if name.lower() in _OURS:
                 raise ValueError(f"{name} is set by the client; ask with byte_range instead")
-            fields[name.lower()] = (name, value)
-        return dict(fields.values())
+        return dict(fields)
 
     async def _follow(
-        self, method: str, target: URL, fields: dict[str, str]
+        self, method: str, target: URL, fields: dict[str, str], secrets: frozenset[str]
     ) -> tuple[aiohttp.ClientResponse, URL, aiohttp.ClientSession]:
         """The first answer that is no redirect, where it came from, and through which session."""
         first, trusted = origin(target), True
@@ -213,7 +255,7 @@ class HttpClient:
             if trusted and origin(target) != first:
                 # Once a stranger was in the chain, it stays without credentials.
                 trusted = False
-                fields = {n: v for n, v in fields.items() if n.lower() not in _CREDENTIALS}
+                fields = {n: v for n, v in fields.items() if n.lower() not in secrets}
         raise RedirectRefused(
             url=shown(str(target)),
             location=shown(str(target)),
@@ -237,6 +279,9 @@ class HttpClient:
             raise NetClosed(url=url)
         if not _holds(fields, "User-Agent") and "User-Agent" not in session.headers:
             fields = {"User-Agent": self._options.user_agent, **fields}
+        trace, begun = self._trace, 0.0
+        if trace is not None:
+            begun = asyncio.get_running_loop().time()
         try:
             response = await session.request(
                 method,
@@ -251,6 +296,7 @@ class HttpClient:
                     sock_connect=self._options.connect_timeout,
                     sock_read=self._options.first_byte_timeout,
                 ),
+                trace_request_ctx=url,
             )
         except REQUEST_FAILURES as exc:
             if self._ended(session):
@@ -258,6 +304,13 @@ class HttpClient:
             failure, cause = request_failure(exc, target, self._options)
             raise failure from cause
         _log.debug("%s %s: %d", method, url, response.status)
+        if trace is not None:
+            seconds = asyncio.get_running_loop().time() - begun
+            try:
+                trace(FirstByte(url=url, status=response.status, seconds=seconds))
+            except BaseException:
+                response.close()
+                raise
         return response
 
     def _ended(self, session: aiohttp.ClientSession) -> bool:

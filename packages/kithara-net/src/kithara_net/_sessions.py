@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 import aiohttp
 
 from kithara_net._models import NetOptions
+from kithara_net._trace import Connected, DnsResolved, Trace
 
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 class Sessions:
     """Makes sessions when they are needed and closes those that it made."""
 
-    def __init__(self, options: NetOptions, injected: aiohttp.ClientSession | None) -> None:
+    def __init__(
+        self,
+        options: NetOptions,
+        injected: aiohttp.ClientSession | None,
+        trace: Trace | None = None,
+    ) -> None:
         self._options = options
+        self._trace = trace
         self._injected = injected
         self._own: aiohttp.ClientSession | None = None
         self._bare: aiohttp.ClientSession | None = None
@@ -24,7 +34,8 @@ class Sessions:
             return self._injected
         if self._own is None:
             connector = aiohttp.TCPConnector(limit_per_host=self._options.connections_per_host)
-            self._own = aiohttp.ClientSession(connector=connector)
+            hooks = [] if self._trace is None else [_hooks(self._trace)]
+            self._own = aiohttp.ClientSession(connector=connector, trace_configs=hooks)
         return self._own
 
     def stranger(self) -> aiohttp.ClientSession:
@@ -34,11 +45,11 @@ class Sessions:
         second one over the same connections, cookies and hooks, without them.
         """
         session = self.trusted()
-        secrets = any(name.lower() in _CREDENTIALS for name in session.headers)
+        secrets = any(name.lower() in CREDENTIALS for name in session.headers)
         if not secrets and session.auth is None:
             return session
         if self._bare is None:
-            kept = [(n, v) for n, v in session.headers.items() if n.lower() not in _CREDENTIALS]
+            kept = [(n, v) for n, v in session.headers.items() if n.lower() not in CREDENTIALS]
             self._bare = aiohttp.ClientSession(
                 connector=session.connector,
                 connector_owner=False,
@@ -54,3 +65,43 @@ class Sessions:
         for session in (self._bare, self._own):
             if session is not None:
                 await session.close()
+
+
+def _hooks(trace: Trace) -> aiohttp.TraceConfig:
+    """aiohttp's hooks that tell `trace` of look-ups and connections."""
+
+    def now() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def begin(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.begun = now()
+
+    async def begin_look_up(
+        _: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        __: aiohttp.TraceDnsResolveHostStartParams,
+    ) -> None:
+        context.look_up_begun = now()
+
+    async def looked_up(
+        _: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        what: aiohttp.TraceDnsResolveHostEndParams,
+    ) -> None:
+        seconds = now() - context.look_up_begun
+        trace(DnsResolved(url=context.trace_request_ctx, host=what.host, seconds=seconds))
+
+    async def connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        seconds = now() - context.begun
+        trace(Connected(url=context.trace_request_ctx, seconds=seconds, reused=False))
+
+    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        trace(Connected(url=context.trace_request_ctx, seconds=0.0, reused=True))
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_dns_resolvehost_start.append(begin_look_up)
+    hooks.on_dns_resolvehost_end.append(looked_up)
+    hooks.on_connection_create_start.append(begin)
+    hooks.on_connection_create_end.append(connected)
+    hooks.on_connection_reuseconn.append(reused)
+    return hooks
