@@ -62,7 +62,7 @@ async def test_an_error_of_the_trace_ends_the_request(server: Server) -> None:
         if isinstance(event, FirstByte):
             raise LookupError("no room")  # noqa: TRY004 # the type of an event is no wrong argument
 
-    server.add("/a", WHOLE)
+    server.add("/a", WHOLE, stall_after=1000)
     async with HttpClient(trace=fail) as client:
         with pytest.raises(LookupError, match="no room"):
             await client.get_bytes(server.url("/a"))
