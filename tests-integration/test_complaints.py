@@ -61,7 +61,7 @@ def server() -> Iterator[ThreadedServer]:
 def test_one_line_with_the_url_and_the_cause(
     path: str, cause: str, server: ThreadedServer, kithara_cli: CommandLine
 ) -> None:
-    ran = kithara_cli("decode", server.url(path), "-o", "out.wav")
+    ran = kithara_cli("decode", server.url(path), "-o", "out.wav", "--retries", "0")
     assert ran.code == 1
     assert ran.out == ""
     lines = ran.err.splitlines()
@@ -83,7 +83,7 @@ def test_a_page_in_place_of_audio_is_not_kept(
 
 def test_a_refused_connection(kithara_cli: CommandLine) -> None:
     url = f"http://127.0.0.1:{free_port()}/a.mp3"
-    ran = kithara_cli("decode", url, "-o", "out.wav")
+    ran = kithara_cli("decode", url, "-o", "out.wav", "--retries", "1")
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert url in ran.err

@@ -10,7 +10,7 @@ import pytest
 import kithara
 from kithara_assets import OfflineMiss, asset_store
 from kithara_decode import UnsupportedFormat
-from kithara_net import HttpClient, UnexpectedStatus
+from kithara_net import HttpClient, RangeSpec, UnexpectedStatus
 from kithara_net.testing import Server, ThreadedServer
 
 Tone = npt.NDArray[np.float32]
@@ -127,6 +127,25 @@ async def test_async_with_a_store_and_a_client_of_ones_own(
                 assert track.stats.bytes_cached == len(wav)
             assert (await net.head(server.url("/tone.wav"))).total == len(wav)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_a_body_that_breaks_is_continued(
+    server: ThreadedServer, tone: Tone, wav: bytes, cache: Path
+) -> None:
+    server.add("/cut.wav", wav, script=[{"cut_after": 30_000}])
+    with kithara.open(server.url("/cut.wav"), cache=cache) as track:
+        assert np.array_equal(samples(track), tone)
+    assert [request.byte_range for request in server.requests_for("/cut.wav")] == [
+        RangeSpec(0),
+        RangeSpec(30_000, len(wav)),
+    ]
+
+
+def test_without_retries_the_first_failure_counts(server: ThreadedServer, cache: Path) -> None:
+    server.add("/busy.wav", status=503)
+    with pytest.raises(UnexpectedStatus):
+        kithara.open(server.url("/busy.wav"), cache=cache, retries=0)
+    assert len(server.requests) == 1
 
 
 async def test_cancelling_an_open_leaves_nothing(wav: bytes, cache: Path) -> None:

@@ -1,6 +1,7 @@
 """The command `kithara`."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from kithara_assets import OfflineMiss
 
 from ._cache import default_cache
 from ._errors import ERRORS
+from ._open import LOOK_AHEAD, RETRIES
 from ._open import fetch as fetch_url
 from ._open import open as open_track
 from ._play import play as play_chunks
@@ -51,6 +53,9 @@ OfflineOption = Annotated[bool, typer.Option("--offline", help="Send no request.
 VariantOption = Annotated[
     str, typer.Option("--variant", metavar="N|best|worst", help="Which HLS variant.")
 ]
+RetriesOption = Annotated[
+    int, typer.Option("--retries", metavar="N", min=0, help="Tries in a row after a failure.")
+]
 
 
 @app.command()
@@ -60,11 +65,12 @@ def decode(
     cache: CacheOption = None,
     offline: OfflineOption = False,
     variant: VariantOption = "best",
+    retries: RetriesOption = RETRIES,
 ) -> None:
     """Decode a URL into a WAV file of 32-bit floats, and keep its bytes in the cache."""
     chosen = parse_variant(variant)
     check_output(out)
-    with complaints(url), open_track(url, cache=cache, offline=offline, variant=chosen) as track:
+    with opened(url, cache=cache, offline=offline, variant=chosen, retries=retries) as track:
         with (
             WavWriter(out, track.spec) as wav,
             ProgressLine(errors, name_of(url), timed=True) as line,
@@ -88,12 +94,12 @@ def play(
     cache: CacheOption = None,
     offline: OfflineOption = False,
     variant: VariantOption = "best",
+    retries: RetriesOption = RETRIES,
 ) -> None:
     """Play a URL on the default audio device."""
     chosen = parse_variant(variant)
     with (
-        complaints(url),
-        open_track(url, cache=cache, offline=offline, variant=chosen) as track,
+        opened(url, cache=cache, offline=offline, variant=chosen, retries=retries) as track,
         ProgressLine(errors, name_of(url), timed=True) as line,
     ):
         for _ in play_chunks(track, track.spec):
@@ -101,7 +107,12 @@ def play(
 
 
 @app.command()
-def fetch(url: Url, cache: CacheOption = None, variant: VariantOption = "best") -> None:
+def fetch(
+    url: Url,
+    cache: CacheOption = None,
+    variant: VariantOption = "best",
+    retries: RetriesOption = RETRIES,
+) -> None:
     """Fetch all of a URL into the cache, so that it plays offline."""
     chosen = parse_variant(variant)
     with complaints(url):
@@ -110,6 +121,7 @@ def fetch(url: Url, cache: CacheOption = None, variant: VariantOption = "best") 
                 url,
                 cache=cache,
                 variant=chosen,
+                retries=retries,
                 on_progress=lambda stats, total: line.show(
                     stats.bytes_received + stats.bytes_cached, total, stats
                 ),
@@ -127,16 +139,14 @@ def info(
     cache: CacheOption = None,
     offline: OfflineOption = False,
     variant: VariantOption = "best",
+    retries: RetriesOption = RETRIES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
 ) -> None:
     """Show what a URL is, fetching no more than its beginning."""
     chosen = parse_variant(variant)
-    with (
-        complaints(url),
-        open_track(
-            url, cache=cache, offline=offline, variant=chosen, look_ahead=256 * 1024
-        ) as track,
-    ):
+    with opened(
+        url, cache=cache, offline=offline, variant=chosen, retries=retries, look_ahead=256 * 1024
+    ) as track:
         facts: dict[str, object] = {
             "url": url,
             "kind": track.kind,
@@ -215,10 +225,36 @@ def origin(track: Track) -> str:
 
 
 @contextmanager
+def opened(
+    url: str,
+    *,
+    cache: Path | None,
+    offline: bool,
+    variant: Variant,
+    retries: int,
+    look_ahead: int = LOOK_AHEAD,
+) -> Iterator[Track]:
+    """Open a track, and complain as a command does."""
+    with (
+        complaints(url),
+        open_track(
+            url,
+            cache=cache,
+            offline=offline,
+            variant=variant,
+            retries=retries,
+            look_ahead=look_ahead,
+        ) as track,
+    ):
+        yield track
+
+
+@contextmanager
 def complaints(url: str) -> Iterator[None]:
     """Turn errors into one line on stderr, with the URL and the cause, and an exit code."""
     try:
-        yield
+        with retries_shown():
+            yield
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
     except OfflineMiss as error:
@@ -228,6 +264,24 @@ def complaints(url: str) -> Iterator[None]:
         complain(text if plain in text else f"{plain}: {text}", FAILED)
     except OSError as error:
         complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
+
+
+@contextmanager
+def retries_shown() -> Iterator[None]:
+    """Tell on a terminal why it takes longer; net logs a warning before it tries again."""
+    handler = _Shown()
+    logger = logging.getLogger("kithara_net")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if errors.is_terminal:
+            errors.print(f"[dim]{escape(record.getMessage())}[/]", soft_wrap=True)
 
 
 def complain(text: str, code: int) -> NoReturn:

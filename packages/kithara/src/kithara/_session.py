@@ -1,5 +1,6 @@
 """Which kind of source a URL is."""
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -19,24 +20,28 @@ Variant: TypeAlias = int | Literal["best", "worst"]
 _PLAYLIST_SUFFIXES = (".m3u8", ".m3u")
 
 
-async def open_session(
-    url: str, *, store: Assets, net: Net, offline: bool, variant: Variant, look_ahead: int
-) -> Session:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants to hear, and how."""
+
+    url: str
+    variant: Variant
+    offline: bool
+    look_ahead: int
+
+
+async def open_session(wish: Wish, *, store: Assets, net: Net) -> Session:
     """Open a URL as what it is: HLS by its suffix or by its first bytes, else a file."""
-    parts = urlsplit(url)
+    parts = urlsplit(wish.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidUrl(url)
+        raise InvalidUrl(wish.url)
     if not parts.path.lower().endswith(_PLAYLIST_SUFFIXES):
-        file = FileSource(
-            url,
-            store=store,
-            net=net,
-            options=FileOptions(offline=offline, look_ahead=look_ahead),
-        )
+        file_options = FileOptions(offline=wish.offline, look_ahead=wish.look_ahead)
+        file = FileSource(wish.url, store=store, net=net, options=file_options)
         try:
             return await file.open()
         except NotMedia as error:
             if error.container != "hls":
                 raise
-    options = HlsOptions(offline=offline, variant=variant, look_ahead=look_ahead)
-    return await HlsSource(url, store=store, net=net, options=options).open()
+    options = HlsOptions(offline=wish.offline, variant=wish.variant, look_ahead=wish.look_ahead)
+    return await HlsSource(wish.url, store=store, net=net, options=options).open()
