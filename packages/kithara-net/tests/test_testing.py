@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 import kithara_net.testing
 from kithara_net import HttpClient, RangeSpec
-from kithara_net.testing import GeneratedContent, Server, ThreadedServer, pattern_bytes
+from kithara_net.testing import (
+    CHANGED_CONTENT,
+    FAULT_CONTENT,
+    FAULT_SIZE,
+    FAULTS,
+    GeneratedContent,
+    Server,
+    ThreadedServer,
+    pattern_bytes,
+)
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
@@ -187,3 +196,74 @@ async def test_closing_twice_and_a_wait_that_is_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
     await server.aclose()
+
+
+def test_another_version_in_one_answer() -> None:
+    with ThreadedServer() as server:
+        server.add(
+            "/a",
+            b"old",
+            last_modified="Sun, 22 Nov 2026 12:00:00 GMT",
+            script=[
+                {"new_content": b"new!", "new_last_modified": ""},
+                {"new_etag": ""},
+                {"new_etag": "W/x"},
+                {"omit": ["ETag", "Accept-Ranges"]},
+            ],
+        )
+        answers = [get(server.url("/a")) for _ in range(5)]
+    assert [body for _, body, _ in answers] == [b"new!", b"old", b"old", b"old", b"old"]
+    first, bare, weak, short, plain = (headers for _, _, headers in answers)
+    assert first["ETag"] != plain["ETag"]
+    assert "Last-Modified" not in first
+    assert "ETag" not in bare
+    assert weak["ETag"] == "W/x"
+    assert "ETag" not in short
+    assert "Accept-Ranges" not in short
+    assert {"ETag", "Accept-Ranges", "Date"} <= plain.keys()
+
+
+def test_lies_about_a_range() -> None:
+    with ThreadedServer() as server:
+        server.add("/a", pattern_bytes(0, 1000), script=[{"shift": 8}, {"shift": 8}])
+        status, body, headers = get(server.url("/a"), Range="bytes=16-31")
+        assert (status, headers["Content-Range"]) == (206, "bytes 16-31/1000")
+        assert body == pattern_bytes(24, 40)
+        assert get(server.url("/a"))[1] == pattern_bytes(0, 1000)
+        server.add("/parts", pattern_bytes(0, 1000), multipart=True)
+        status, body, headers = get(server.url("/parts"), Range="bytes=16-31")
+        assert status == 206
+        assert "Content-Range" not in headers
+        assert headers["Content-Type"].startswith("multipart/byteranges; boundary=")
+        assert b"Content-Range: bytes 16-31/1000\r\n\r\n" + pattern_bytes(16, 32) in body
+
+
+def test_http_1_0() -> None:
+    with ThreadedServer() as server:
+        server.add("/a", b"abc", http10=True)
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b"Content-Length: 3\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nabc")
+
+
+async def test_a_drip(server: Server, client: HttpClient) -> None:
+    server.add("/a", pattern_bytes(0, 1000), piece_size=7)
+    async with client.stream(server.url("/a")) as body:
+        assert len(await anext(body.__aiter__())) % 7 == 0
+    server.add("/slow", pattern_bytes(0, 1000), bytes_per_second=100_000)
+    started = time.perf_counter()
+    assert (await client.get_bytes(server.url("/slow"))).body == pattern_bytes(0, 1000)
+    assert time.perf_counter() - started >= 0.009
+
+
+def test_every_fault_has_a_name_of_its_own() -> None:
+    names = [fault.name for fault in FAULTS]
+    assert len(set(names)) == len(names) >= 40
+    with ThreadedServer() as server:
+        FAULTS[0].add_to(server, "/a")
+        assert get(server.url("/a"))[1] == FAULT_CONTENT
+    assert len(CHANGED_CONTENT) == len(FAULT_CONTENT) == FAULT_SIZE
+    assert CHANGED_CONTENT != FAULT_CONTENT

@@ -1,5 +1,7 @@
 """HTTP byte ranges that are what was asked for, or a typed error."""
 
+import logging
+
 from kithara_net._client import HttpClient
 from kithara_net._errors import (
     BadResponse,
@@ -88,3 +90,6 @@ __all__ = (
     "BodyTruncated",
     "ContentChanged",
 )
+
+# Silent unless the application asks to hear of retries.
+logging.getLogger("kithara_net").addHandler(logging.NullHandler())

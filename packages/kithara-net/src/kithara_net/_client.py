@@ -15,7 +15,14 @@ import aiohttp
 from yarl import URL
 
 from kithara_net._body import Body
-from kithara_net._errors import BodyCorrupt, BodyTooLarge, InvalidUrl, NetClosed, RedirectRefused
+from kithara_net._errors import (
+    BodyCorrupt,
+    BodyTooLarge,
+    InvalidUrl,
+    NetClosed,
+    NetError,
+    RedirectRefused,
+)
 from kithara_net._head import content_coding, parse_head
 from kithara_net._headers import HeaderMap
 from kithara_net._inflate import Inflater, TooLong
@@ -279,6 +286,8 @@ class HttpClient:
             raise NetClosed(url=url)
         if not _holds(fields, "User-Agent") and "User-Agent" not in session.headers:
             fields = {"User-Agent": self._options.user_agent, **fields}
+        failure: NetError | None = None
+        cause: BaseException | None = None
         trace, begun = self._trace, 0.0
         if trace is not None:
             begun = asyncio.get_running_loop().time()
@@ -299,10 +308,10 @@ class HttpClient:
                 trace_request_ctx=url,
             )
         except REQUEST_FAILURES as exc:
-            if self._ended(session):
-                raise NetClosed(url=url) from exc
             failure, cause = request_failure(exc, target, self._options)
-            raise failure from cause
+        # Raised out here, or aiohttp's own error would hang on as the context, address and all.
+        if failure is not None:
+            raise (NetClosed(url=url) if self._ended(session) else failure) from cause
         _log.debug("%s %s: %d", method, url, response.status)
         if trace is not None:
             seconds = asyncio.get_running_loop().time() - begun

@@ -8,11 +8,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from kithara_net._budget import Budget, Sleep
-from kithara_net._errors import NetError
+from kithara_net._errors import BodyTruncated, NetError
+from kithara_net._head import content_coding, ends_with_connection
+from kithara_net._headers import HeaderMap
 from kithara_net._models import FetchedBytes, RangeSpec, ResponseHead, RetryPolicy
 from kithara_net._protocols import MAX_BYTES, ByteStream, Net
 from kithara_net._resume import ResumedBody
 from kithara_net._trace import Trace
+from kithara_net._urls import shown
 
 T = TypeVar("T")
 
@@ -48,12 +51,20 @@ class RetryNet:
         byte_range: RangeSpec | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> FetchedBytes:
-        """The whole body, fetched from its beginning again when it breaks off."""
-        return await self._repeat(
-            lambda: self._net.get_bytes(
+        """The whole body, fetched from its beginning again when it breaks off.
+
+        An end that only the closing of the connection told is checked with one more request,
+        where the server has ranges.
+        """
+
+        async def fetch() -> FetchedBytes:
+            fetched = await self._net.get_bytes(
                 url, headers=headers, byte_range=byte_range, max_bytes=max_bytes
             )
-        )
+            await self._check_end(url, headers, fetched)
+            return fetched
+
+        return await self._repeat(fetch)
 
     async def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> ResponseHead:
         """What the server tells of the resource without sending it."""
@@ -112,6 +123,18 @@ class RetryNet:
 
     def _budget(self) -> Budget:
         return Budget(self._policy, self._sleep, self._trace)
+
+    async def _check_end(
+        self, url: str, headers: Mapping[str, str] | None, fetched: FetchedBytes
+    ) -> None:
+        head, size = fetched.head, len(fetched.body)
+        fields = HeaderMap(head.headers.items())
+        told = head.status == 206 or not ends_with_connection(fields) or not head.accepts_ranges
+        if told or not size or content_coding(fields) != "identity":
+            return
+        async with self._net.get_range(url, RangeSpec(size - 1), headers=headers) as body:
+            if body.head.status == 206 and body.head.stop != size:
+                raise BodyTruncated(url=shown(url), received=size, expected=body.head.total)
 
     async def _repeat(self, fetch: Callable[[], Awaitable[T]]) -> T:
         budget = self._budget()

@@ -47,7 +47,8 @@ def request_failure(
         seconds = options.first_byte_timeout or 0.0
         return TimedOut(url=url, phase="first byte", seconds=seconds), exc
     if isinstance(exc, aiohttp.ClientConnectorError):
-        return _connect_failure(exc, target, url), exc
+        # Its representation may hold the credentials of a proxy.
+        return _connect_failure(exc, target, url), exc.os_error
     if isinstance(exc, aiohttp.ClientResponseError):
         reason = _one_line(exc.message) or "it cannot be parsed"
         return BadResponse(url=url, reason=reason), exc.__cause__

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 
 from kithara_net.testing._content import Content, etag_of, read_piece, size_of
@@ -28,7 +29,8 @@ class Answer:
     def head(self) -> bytes:
         """The status line and the header fields, with the empty line."""
         phrase = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
-        version = "1.0" if self.behaviour.get("close_delimited") else "1.1"
+        old = self.behaviour.get("close_delimited") or self.behaviour.get("http10")
+        version = "1.0" if old else "1.1"
         lines = [f"HTTP/{version} {self.status} {phrase}"]
         lines += [f"{name}: {value}" for name, value in self.fields]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -36,16 +38,18 @@ class Answer:
 
 def answer_to(request: RequestRecord, resource: Resource, behaviour: Behaviour) -> Answer:
     """The answer that `behaviour` gives to `request`."""
-    content = resource.content
+    content = behaviour.get("new_content", resource.content)
     size = size_of(content)
     fields = {"Content-Type": resource.media_type, "Accept-Ranges": "bytes"}
-    etag = _etag(resource, behaviour)
+    etag = _etag(resource, behaviour, content)
     if etag:
         fields["ETag"] = etag
-    if resource.last_modified:
-        fields["Last-Modified"] = resource.last_modified
+    last_modified = behaviour.get("new_last_modified", resource.last_modified)
+    if last_modified:
+        fields["Last-Modified"] = last_modified
+        fields["Date"] = formatdate(usegmt=True)
 
-    status, start, stop = _choose(request, behaviour, size, (etag, resource.last_modified))
+    status, start, stop = _choose(request, behaviour, size, (etag, last_modified))
     if "redirect" in behaviour:
         fields["Location"] = behaviour["redirect"]
     if status == 405:
@@ -57,6 +61,13 @@ def answer_to(request: RequestRecord, resource: Resource, behaviour: Behaviour) 
         fields["Content-Range"] = f"bytes {start}-{stop - 1}/{total}"
     if "content_range" in behaviour:
         fields["Content-Range"] = behaviour["content_range"]
+    if status == 206 and (shift := behaviour.get("shift", 0)):
+        content = read_piece(content, start + shift, stop + shift)
+        content = content.ljust(stop - start, b"\0")
+        start, stop = 0, len(content)
+    if behaviour.get("multipart") and status == 206:
+        content = _part(read_piece(content, start, stop), fields)
+        start, stop = 0, len(content)
     if "encoding" in behaviour:
         content = _coded(read_piece(content, start, stop), behaviour["encoding"])
         start, stop = 0, len(content)
@@ -68,7 +79,8 @@ def answer_to(request: RequestRecord, resource: Resource, behaviour: Behaviour) 
     if "content_length" in behaviour:
         fields["Content-Length"] = str(behaviour["content_length"])
     asked_close = request.headers.get("Connection", "").lower() == "close"
-    keep_alive = not (behaviour.get("close") or behaviour.get("close_delimited") or asked_close)
+    closing = any(behaviour.get(name) for name in ("close", "close_delimited", "http10"))
+    keep_alive = not (closing or asked_close)
     if not keep_alive:
         fields["Connection"] = "close"
     return Answer(
@@ -108,14 +120,21 @@ def _choose(
     return 206, start, size if stop is None else min(stop, size)
 
 
-def _etag(resource: Resource, behaviour: Behaviour) -> str:
+def _etag(resource: Resource, behaviour: Behaviour, content: Content) -> str:
     if behaviour.get("rotate_etag"):
         return f'"answer-{resource.answers}"'
-    if resource.etag == "auto":
-        return etag_of(resource.content)
-    if not resource.etag or resource.etag.startswith(('"', "W/")):
-        return resource.etag
-    return f'"{resource.etag}"'
+    etag = behaviour.get("new_etag", resource.etag)
+    if etag == "auto":
+        return etag_of(content)
+    return etag if not etag or etag.startswith(('"', "W/")) else f'"{etag}"'
+
+
+def _part(body: bytes, fields: dict[str, str]) -> bytes:
+    inner = (
+        f"Content-Type: {fields['Content-Type']}\r\nContent-Range: {fields.pop('Content-Range')}"
+    )
+    fields["Content-Type"] = "multipart/byteranges; boundary=kithara"
+    return f"--kithara\r\n{inner}\r\n\r\n".encode() + body + b"\r\n--kithara--\r\n"
 
 
 def _coded(body: bytes, encoding: str) -> bytes:
@@ -127,6 +146,6 @@ def _coded(body: bytes, encoding: str) -> bytes:
 def _with_extra(fields: dict[str, str], behaviour: Behaviour) -> tuple[tuple[str, str], ...]:
     extra = behaviour.get("headers", ())
     pairs = tuple(extra.items()) if isinstance(extra, Mapping) else tuple(extra)
-    replaced = {name.lower() for name, _ in pairs}
+    replaced = {name.lower() for name in (*(name for name, _ in pairs), *behaviour.get("omit", ()))}
     own = tuple(item for item in fields.items() if item[0].lower() not in replaced)
     return own + pairs

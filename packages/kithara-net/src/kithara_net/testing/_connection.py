@@ -97,6 +97,8 @@ class Connection:
         behaviour = answer.behaviour
         chunked = behaviour.get("chunked", False)
         marks = [behaviour[name] for name in _MARKS if name in behaviour]  # type: ignore[literal-required] # the names are keys
+        own_pace = Pace(behaviour.get("bytes_per_second"))
+        limit = min(self._pace.piece(), own_pace.piece(), behaviour.get("piece_size", _PIECE))
         at = answer.start
         while True:
             if request.sent == behaviour.get("stall_after") and not await self._stall(resource):
@@ -109,9 +111,10 @@ class Connection:
             if at >= answer.stop:
                 break
             ends = [mark - request.sent for mark in marks if mark > request.sent]
-            size = min([self._pace.piece(), answer.stop - at, *ends])
+            size = min([limit, self._pace.piece(), answer.stop - at, *ends])
             piece = read_piece(answer.content, at, at + size)
             await self._pace.pass_on(len(piece))
+            await own_pace.pass_on(len(piece))
             await self._write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             at += len(piece)
             request.sent += len(piece)

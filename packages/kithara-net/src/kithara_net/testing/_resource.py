@@ -18,6 +18,14 @@ class Behaviour(TypedDict, total=False):
     """Answer with this status, the content as the body; ranges are ignored."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]]
     """Extra header fields; one of the server's own name replaces the server's."""
+    omit: Sequence[str]
+    """Leave these header fields out."""
+    new_content: Content
+    """Answer with this content instead, as if the resource had been replaced."""
+    new_etag: str
+    """Send this entity tag; `""` for none."""
+    new_last_modified: str
+    """Send this date of the last change; `""` for none."""
     cut_after: int
     """Close the connection cleanly after this many bytes."""
     reset_after: int
@@ -26,18 +34,28 @@ class Behaviour(TypedDict, total=False):
     """Send nothing more after this many bytes until `Resource.release()`."""
     stall_head: bool
     """Do not even send the response head until `Resource.release()`."""
+    piece_size: int
+    """Send at most this many bytes at once: a drip."""
+    bytes_per_second: float
+    """Send no faster than this, whatever the server's own throttle allows."""
     ignore_range: bool
     """Answer 200 with the whole content to a range request."""
     ignore_if_range: bool
     """Answer 206 whatever `If-Range` says."""
     content_range: str
-    """Send this text as `Content-Range` of a 206."""
+    """Send this text as `Content-Range` of whatever is answered."""
+    shift: int
+    """Send bytes from this far beyond the place that the head of a 206 tells."""
+    multipart: bool
+    """Answer a range request with a `multipart/byteranges` of one part."""
     content_length: int | str
     """Declare this length, whatever is sent."""
     total_unknown: bool
     """Write `*` for the total in `Content-Range`."""
     chunked: bool
     """Send chunks and no length."""
+    http10: bool
+    """Answer as HTTP/1.0 and close after it."""
     close_delimited: bool
     """Answer as HTTP/1.0 without a length; closing the connection ends the body."""
     close: bool
