@@ -1,6 +1,6 @@
 import pytest
 
-from kithara_file import ContentChanged, FileError, NotMedia
+from kithara_file import FileError, NotMedia
 
 
 @pytest.mark.parametrize(
@@ -12,11 +12,5 @@ def test_what_came_instead_is_named(container: str | None, advice: str) -> None:
     assert advice in str(error)
     assert "http://h/a.mp3" in str(error)
     assert "\n" not in str(error)
-    assert not error.recoverable
-
-
-def test_a_change_can_be_met_by_opening_again() -> None:
-    error = ContentChanged(url="http://h/a.mp3", before="one", after="two")
     assert isinstance(error, FileError)
-    assert error.recoverable
-    assert (error.before, error.after) == ("one", "two")
+    assert not error.recoverable

@@ -10,14 +10,13 @@ from kithara_assets import DiskAssetStore, DiskFull, ResourceClosed
 from kithara_file import (
     Complete,
     Connected,
-    ContentChanged,
     Failed,
     FileEvent,
     FileSession,
     FileSource,
     Progress,
 )
-from kithara_net import BodyTruncated, HttpClient, NetError, RangeSpec
+from kithara_net import BodyTruncated, ContentChanged, HttpClient, NetError, RangeSpec
 from kithara_net.testing import Behaviour, GeneratedContent, Server, pattern_bytes
 from kithara_stream import Cancelled
 
@@ -40,7 +39,7 @@ class Reading(threading.Thread):
     def run(self) -> None:
         try:
             self.result = self._work()
-        except (Cancelled, NetError, ContentChanged, ResourceClosed, ValueError) as error:
+        except (Cancelled, NetError, ResourceClosed, ValueError) as error:
             self.error = error
         self._loop.call_soon_threadsafe(self._ended.set)
 

@@ -8,8 +8,15 @@ import pytest
 
 from kithara_assets import DiskAssetStore, OfflineMiss, ResourceKey, StoreClosed, asset_store
 from kithara_assets import InvalidUrl as InvalidAssetUrl
-from kithara_file import Complete, Connected, ContentChanged, FileSession, FileSource, NotMedia
-from kithara_net import BodyTruncated, ConnectFailed, HttpClient, NetClosed, UnexpectedStatus
+from kithara_file import Complete, Connected, FileSession, FileSource, NotMedia
+from kithara_net import (
+    BodyTruncated,
+    ConnectFailed,
+    ContentChanged,
+    HttpClient,
+    NetClosed,
+    UnexpectedStatus,
+)
 from kithara_net.testing import Behaviour, Server
 from kithara_stream import MediaInfo
 

@@ -1,6 +1,6 @@
 """One progressive URL: play while it downloads, seek anywhere, keep the bytes."""
 
-from ._errors import ContentChanged, FileError, NotMedia
+from ._errors import FileError, NotMedia
 from ._events import Complete, Connected, Failed, FileEvent, Progress
 from ._options import FileOptions
 from ._session import FileSession
@@ -20,5 +20,4 @@ __all__ = (
     # errors
     "FileError",
     "NotMedia",
-    "ContentChanged",
 )

@@ -31,21 +31,3 @@ class NotMedia(FileError):
         }.get(container, f"this is {container}, not a media file")
         super().__init__(what, url=url)
         self.container = container
-
-
-class ContentChanged(FileError):
-    """Raised when the file on the server is no longer the one whose bytes were fetched before.
-
-    The bytes of the two are never mixed. Open the URL again to fetch the new version.
-
-    Attributes:
-        before: the validator (ETag or date) of the bytes that are here.
-        after: the validator that the server sent now.
-    """
-
-    recoverable = True
-
-    def __init__(self, *, url: str, before: str, after: str) -> None:
-        super().__init__("the file changed on the server; open it again", url=url)
-        self.before = before
-        self.after = after

@@ -4,10 +4,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
-from kithara_net import ByteStream, Net, NetError, RangeNotSatisfiable, RangeSpec, ResponseHead
+from kithara_net import (
+    ByteStream,
+    ContentChanged,
+    Net,
+    NetError,
+    RangeNotSatisfiable,
+    RangeSpec,
+    ResponseHead,
+    Validator,
+)
 from kithara_stream import OriginBody, sniff
 
-from ._errors import ContentChanged, NotMedia
+from ._errors import NotMedia
 
 SNIFF_SIZE = 1024  # what kithara_stream.sniff asks for
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -61,7 +70,7 @@ class HttpOrigin:
                 if start == 0 and error.total in (0, None):
                     raise NotMedia(url=shown(self._url), container=None) from error
                 if self._first is not None and error.total not in (None, self._first.total):
-                    raise self._changed(self._first, f"{error.total} bytes") from error
+                    raise self._changed(self._first, None, error.total) from error
                 raise
             if body.head.total == 0:
                 raise NotMedia(url=shown(self._url), container=None)
@@ -76,19 +85,23 @@ class HttpOrigin:
         elif _version(first) != _version(head) or (
             None not in (first.total, head.total) and first.total != head.total
         ):
-            raise self._changed(first, _described(head))
+            raise self._changed(first, head.validator, head.total)
 
-    def _changed(self, first: ResponseHead, after: str) -> ContentChanged:
-        return ContentChanged(url=shown(self._url), before=_described(first), after=after)
+    def _changed(
+        self, first: ResponseHead, after: Validator | None, total: int | None
+    ) -> ContentChanged:
+        return ContentChanged(
+            url=shown(self._url),
+            before=first.validator,
+            after=after,
+            total_before=first.total,
+            total_after=total,
+        )
 
 
 def _version(head: ResponseHead) -> str | None:
     validator = head.validator
     return (validator.etag or validator.last_modified) if validator is not None else None
-
-
-def _described(head: ResponseHead) -> str:
-    return f"{_version(head) or 'no validator'}, {head.total} bytes"
 
 
 class _MediaBody:

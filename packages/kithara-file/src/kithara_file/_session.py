@@ -93,7 +93,7 @@ class FileSession:
     async def wait_complete(self) -> None:
         """Fetch all that is missing and wait until the file is complete in the cache.
 
-        Raises what went wrong: an error of net or storage, `ContentChanged`, or `Cancelled` if
+        Raises what went wrong: an error of net (`ContentChanged` too) or storage, or `Cancelled` if
         the session is closed meanwhile.
         """
         if self._fetcher is not None:
