@@ -112,8 +112,8 @@ class ResumedBody:
             try:
                 piece = await self._piece()
             except NetError as error:
-                if isinstance(error, RangeMismatch) and self._came:
-                    # Bytes of an answer that lied were handed on: nothing can follow them.
+                if isinstance(error, RangeMismatch):
+                    # The head of an answer that lied was handed on: nothing can follow it.
                     raise
                 short = isinstance(error, BodyTruncated)
                 await self._go_on(self._stopped_short() if short else error)

@@ -14,7 +14,7 @@ FAULT_SIZE = 400_000
 FAULT_CONTENT = pattern_bytes(0, FAULT_SIZE)
 """The file."""
 
-CHANGED_CONTENT = FAULT_CONTENT[::-1]
+CHANGED_CONTENT = FAULT_CONTENT.translate(bytes(range(255, -1, -1)))
 """What it is replaced by where a fault replaces it: of the same size, and different everywhere."""
 
 _DAY = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -171,7 +171,7 @@ _CHANGED = (
     Fault(
         name="shrunk (416), no validator",
         script=({**_CUT, "chunked": True},),
-        lasting={"new_content": FAULT_CONTENT[:150_000][::-1]},
+        lasting={"new_content": CHANGED_CONTENT[:150_000]},
         etag="",
         curable=False,
     ),
