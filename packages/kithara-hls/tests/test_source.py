@@ -239,3 +239,14 @@ def test_options_are_checked() -> None:
     for options in ({"look_ahead": -1}, {"variant": "any"}, {"max_segments": 0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             HlsOptions(**options)
+
+
+async def test_a_source_is_entered_once_at_a_time(source: Open, record: Record) -> None:
+    made = source(record().segment("1.ts").publish().url)
+    async with made:
+        with pytest.raises(RuntimeError, match="open"):
+            async with made:
+                pass
+        await (await made.open()).aclose()
+    async with made as session:
+        await session.wait_complete()

@@ -83,8 +83,10 @@ class HlsSource:
         return variants[wanted]
 
     async def __aenter__(self) -> HlsSession:
-        self._entered = await self.open()
-        return self._entered
+        if self._entered is not None:
+            raise RuntimeError("the source is entered already; call open() for one more session")
+        self._entered = session = await self.open()
+        return session
 
     async def __aexit__(
         self,
@@ -92,8 +94,9 @@ class HlsSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._entered is not None:
-            await self._entered.aclose()
+        session, self._entered = self._entered, None
+        if session is not None:
+            await session.aclose()
 
 
 def _only_variant(playlist: MediaPlaylist) -> Variant:
