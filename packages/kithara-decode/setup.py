@@ -6,13 +6,15 @@ import subprocess
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
-LIBRARIES = ("libmpg123 >= 1.26", "sndfile >= 1.1", "vorbisfile", "opusfile")
+LIBRARIES = ("libmpg123 >= 1.26", "sndfile >= 1.1", "flac >= 1.3", "vorbisfile", "opusfile")
 
 MISSING = """
-kithara-decode needs the headers of libmpg123, libsndfile, libvorbis and libopusfile to build:
-  Debian: apt install pkg-config libmpg123-dev libsndfile1-dev libvorbis-dev libopusfile-dev
-  Fedora: dnf install pkgconf mpg123-devel libsndfile-devel libvorbis-devel opusfile-devel
-  macOS:  brew install pkgconf mpg123 libsndfile libvorbis opusfile
+kithara-decode needs the headers of libmpg123, libsndfile, libFLAC, libvorbis and libopusfile:
+  Debian: apt install pkg-config libmpg123-dev libsndfile1-dev libflac-dev libvorbis-dev \\
+            libopusfile-dev
+  Fedora: dnf install pkgconf mpg123-devel libsndfile-devel flac-devel libvorbis-devel \\
+            opusfile-devel
+  macOS:  brew install pkgconf mpg123 libsndfile flac libvorbis opusfile
 What pkg-config said: {reason}
 """
 

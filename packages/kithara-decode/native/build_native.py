@@ -5,7 +5,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("input.c", "decoder.c", "mpg123.c", "sndfile.c", "vorbis.c", "opus.c")
+SOURCES = ("input.c", "decoder.c", "mpg123.c", "sndfile.c", "vorbis.c", "opus.c", "flac.c")
 
 ffibuilder = FFI()
 
@@ -21,6 +21,11 @@ ffibuilder.cdef(
     #define KD_FORMAT_CHANGED ...
     #define KD_BEYOND_END ...
     #define KD_NO_MEMORY ...
+    #define KD_LOST ...
+    #define KD_FLOAT32 ...
+    #define KD_FLOAT64 ...
+    #define KD_INT16 ...
+    #define KD_INT32 ...
 
     typedef struct kd_input kd_input;
     kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes);
@@ -31,7 +36,9 @@ ffibuilder.cdef(
         int32_t sample_rate;
         int32_t channels;
         int64_t frames;
+        int64_t lost_frames;
         int32_t frame_bytes;
+        int32_t bits;
         int status;
         char message[192];
         ...;
@@ -40,7 +47,9 @@ ffibuilder.cdef(
     kd_decoder *kd_open_sndfile(kd_input *input);
     kd_decoder *kd_open_vorbis(kd_input *input);
     kd_decoder *kd_open_opus(kd_input *input);
-    int64_t kd_read(kd_decoder *decoder, float *out, int64_t frames);
+    kd_decoder *kd_open_flac(kd_input *input);
+    kd_decoder *kd_open_ogg_flac(kd_input *input);
+    int64_t kd_read(kd_decoder *decoder, void *out, int64_t frames, int format);
     int64_t kd_seek(kd_decoder *decoder, int64_t frame);
     const char *kd_tag(kd_decoder *decoder, int index, const char **value);
     void kd_close(kd_decoder *decoder);

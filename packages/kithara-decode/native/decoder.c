@@ -1,6 +1,7 @@
 /* What all decoders share. */
 #include "shim.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 kd_decoder *kd_decoder_new(kd_input *input)
@@ -9,6 +10,7 @@ kd_decoder *kd_decoder_new(kd_input *input)
     if (decoder != NULL) {
         decoder->input = input;
         decoder->frames = -1;
+        decoder->formats = KD_FLOAT32;
     }
     return decoder;
 }
@@ -21,11 +23,64 @@ kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message)
     return decoder;
 }
 
+/* Frames are missing before the ones that the next read delivers. */
+void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason)
+{
+    kd_fail(decoder, KD_LOST, reason);
+    decoder->lost_frames = frames;
+}
+
+/* Where the sample of that index lies in an array of a format. */
+void *kd_sample(void *out, int64_t index, int format)
+{
+    int64_t size = format == KD_INT16 ? 2 : format == KD_FLOAT64 ? 8 : 4;
+    return (unsigned char *)out + index * size;
+}
+
+/* Rounded to the nearest, halves to even; what lies beyond full scale is clipped. */
+static double to_integer(double sample, double full_scale)
+{
+    double scaled = rint(sample * full_scale);
+    if (!(scaled >= -full_scale))
+        return sample == sample ? -full_scale : 0.0;
+    return scaled > full_scale - 1 ? full_scale - 1 : scaled;
+}
+
+static void convert(void *out, int format, const void *samples, int from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double sample = from == KD_FLOAT64 ? ((const double *)samples)[i] : ((const float *)samples)[i];
+        if (format == KD_INT16)
+            ((int16_t *)out)[i] = (int16_t)to_integer(sample, 32768.0);
+        else if (format == KD_INT32)
+            ((int32_t *)out)[i] = (int32_t)to_integer(sample, 2147483648.0);
+        else
+            ((double *)out)[i] = sample;
+    }
+}
+
+/* For what the library cannot write itself: piece by piece through floats. */
+static int64_t read_converted(kd_decoder *decoder, void *out, int64_t frames, int format)
+{
+    double piece[2048];
+    int from = decoder->formats & KD_FLOAT64 ? KD_FLOAT64 : KD_FLOAT32;
+    int64_t room = (int64_t)(sizeof piece / sizeof piece[0]) / decoder->channels, done = 0;
+    while (done < frames && decoder->status == KD_OK) {
+        int64_t wanted = frames - done < room ? frames - done : room;
+        int64_t got = decoder->read(decoder, piece, wanted, from);
+        convert(kd_sample(out, done * decoder->channels, format), format, piece, from,
+                got * decoder->channels);
+        done += got;
+    }
+    return done;
+}
+
 /* Frames written; fewer than asked only with a status other than KD_OK. */
-int64_t kd_read(kd_decoder *decoder, float *out, int64_t frames)
+int64_t kd_read(kd_decoder *decoder, void *out, int64_t frames, int format)
 {
     decoder->status = KD_OK;
-    int64_t got = decoder->read(decoder, out, frames);
+    int64_t got = decoder->formats & format ? decoder->read(decoder, out, frames, format)
+                                            : read_converted(decoder, out, frames, format);
     if (kd_input_failed(decoder->input))
         decoder->status = KD_INPUT_FAILED;
     return got;

@@ -146,6 +146,22 @@ int64_t kd_input_read(kd_input *input, void *out, int64_t size)
     return done;
 }
 
+/* What is buffered, or one refill of it: at least a byte unless the input ends. */
+int64_t kd_input_read_some(kd_input *input, void *out, int64_t size)
+{
+    int64_t ready = input->start + input->filled - input->position;
+    if (input->position < input->start || ready <= 0) {
+        if (input->failed)
+            return -1;
+        unsigned char first = 0;
+        if (size == 0 || kd_input_read(input, &first, 1) != 1)
+            return input->failed ? -1 : 0;
+        input->position--;
+        ready = input->start + input->filled - input->position;
+    }
+    return kd_input_read(input, out, ready < size ? ready : size);
+}
+
 int64_t kd_input_seek(kd_input *input, int64_t offset, int whence)
 {
     int64_t target = offset;

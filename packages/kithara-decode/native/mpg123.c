@@ -2,9 +2,18 @@
 #include "shim.h"
 
 #include <mpg123.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
 
 enum { MAX_CHANNELS = 2 };
+
+typedef struct {
+    mpg123_handle *handle;
+    unsigned char *frame; /* the rest of the last frame, in the handle's own buffer */
+    size_t held;          /* in bytes */
+    off_t due;            /* the byte where the next frame should begin; -1: anywhere */
+} mpg123_state;
 
 static mpg123_ssize_t read_bytes(void *input, void *out, size_t size)
 {
@@ -21,30 +30,60 @@ static int format_is_ours(kd_decoder *decoder)
 {
     long rate = 0;
     int channels = 0, encoding = 0;
-    if (mpg123_getformat(decoder->state, &rate, &channels, &encoding) != MPG123_OK)
+    mpg123_state *state = decoder->state;
+    if (mpg123_getformat(state->handle, &rate, &channels, &encoding) != MPG123_OK)
         return 0;
     return rate == decoder->sample_rate && channels == decoder->channels &&
            encoding == MPG123_ENC_FLOAT_32;
 }
 
-static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+/* Whether the frame just decoded began where the one before it ended, tags between them aside. */
+static int follows(mpg123_state *state)
 {
+    struct mpg123_frameinfo info;
+    if (mpg123_info(state->handle, &info) != MPG123_OK)
+        return 1;
+    off_t start = mpg123_framepos(state->handle), due = state->due;
+    state->due = start + info.framesize;
+    int tagged = mpg123_meta_check(state->handle) & MPG123_NEW_ID3;
+    mpg123_meta_free(state->handle);
+    return due < 0 || start <= due || tagged;
+}
+
+static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
+{
+    (void)format;
+    mpg123_state *state = decoder->state;
     size_t frame_bytes = (size_t)decoder->channels * sizeof(float);
     size_t wanted = (size_t)frames * frame_bytes, done = 0;
     while (done < wanted) {
-        size_t got = 0;
-        int code = mpg123_read(decoder->state, (void *)((unsigned char *)out + done), wanted - done, &got);
-        done += got;
-        if (code == MPG123_OK || (code == MPG123_NEW_FORMAT && format_is_ours(decoder)))
+        if (state->held > 0) {
+            size_t count = state->held < wanted - done ? state->held : wanted - done;
+            memcpy((unsigned char *)out + done, state->frame, count);
+            state->frame += count;
+            state->held -= count;
+            done += count;
+            continue;
+        }
+        off_t number = 0;
+        int code = mpg123_decode_frame(state->handle, &number, &state->frame, &state->held);
+        if (code == MPG123_OK) {
+            if (follows(state))
+                continue;
+            kd_lost(decoder, -1, "bytes that are no MPEG audio were passed over");
+            break;
+        }
+        state->held = 0;
+        if (code == MPG123_NEW_FORMAT && format_is_ours(decoder))
             continue;
         /* A last frame that the file cuts short is an end like any other. */
-        if (code == MPG123_DONE || (mpg123_errcode(decoder->state) == MPG123_ERR_READER &&
+        if (code == MPG123_DONE || (mpg123_errcode(state->handle) == MPG123_ERR_READER &&
                                     kd_input_ended(decoder->input)))
             decoder->status = KD_END;
         else if (code == MPG123_NEW_FORMAT)
             kd_fail(decoder, KD_FORMAT_CHANGED, "");
         else
-            kd_fail(decoder, KD_CORRUPT, mpg123_strerror(decoder->state));
+            kd_fail(decoder, KD_CORRUPT, mpg123_strerror(state->handle));
         break;
     }
     return (int64_t)(done / frame_bytes);
@@ -54,20 +93,27 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
     /* Without a known length libmpg123 claims to reach any frame: the one before must be there. */
     int probe = decoder->frames < 0 && frame > 0;
-    off_t reached = mpg123_seek(decoder->state, (off_t)(frame - probe), SEEK_SET);
+    mpg123_state *state = decoder->state;
+    state->held = 0;
+    state->due = -1;
+    off_t reached = mpg123_seek(state->handle, (off_t)(frame - probe), SEEK_SET);
     if (reached < 0)
-        kd_fail(decoder, KD_CORRUPT, mpg123_strerror(decoder->state));
+        kd_fail(decoder, KD_CORRUPT, mpg123_strerror(state->handle));
     else if (reached != frame - probe)
         kd_fail(decoder, KD_BEYOND_END, "");
     else if (probe) {
         float before[MAX_CHANNELS];
-        if (read_frames(decoder, before, 1) != 1 && decoder->status == KD_END)
+        if (read_frames(decoder, before, 1, KD_FLOAT32) != 1 && decoder->status == KD_END)
             kd_fail(decoder, KD_BEYOND_END, "");
     }
     return frame;
 }
 
-static void close_handle(kd_decoder *decoder) { mpg123_delete(decoder->state); }
+static void close_handle(kd_decoder *decoder)
+{
+    mpg123_delete(((mpg123_state *)decoder->state)->handle);
+    free(decoder->state);
+}
 
 kd_decoder *kd_open_mpg123(kd_input *input)
 {
@@ -78,7 +124,14 @@ kd_decoder *kd_open_mpg123(kd_input *input)
     mpg123_handle *handle = code == MPG123_OK ? mpg123_new(NULL, &code) : NULL;
     if (handle == NULL)
         return kd_fail(decoder, KD_NO_MEMORY, mpg123_plain_strerror(code));
-    decoder->state = handle;
+    mpg123_state *state = calloc(1, sizeof *state);
+    if (state == NULL) {
+        mpg123_delete(handle);
+        return kd_fail(decoder, KD_NO_MEMORY, "out of memory");
+    }
+    state->handle = handle;
+    state->due = -1;
+    decoder->state = state;
     decoder->read = read_frames;
     decoder->seek = seek_frame;
     decoder->close = close_handle;

@@ -2,8 +2,10 @@
 #include "shim.h"
 
 #include <opusfile.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { PREROLL_FRAMES = 48000, OPUS_CHANNELS = 8 };
+enum { PREROLL_FRAMES = 48000, OPUS_CHANNELS = 8, MAX_PACKET_FRAMES = 5760 };
 
 static int read_bytes(void *input, unsigned char *out, int size)
 {
@@ -17,26 +19,64 @@ static int seek_bytes(void *input, opus_int64 offset, int whence)
 
 static opus_int64 tell_bytes(void *input) { return kd_input_tell(input); }
 
-static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+typedef struct {
+    OggOpusFile *file;
+    float late[MAX_PACKET_FRAMES * OPUS_CHANNELS]; /* frames behind a hole, until that has been told */
+    int64_t held, taken;
+    int64_t next; /* the frame that is due, by the stream's own count; -1: any */
+    int hole;
+} opus_state;
+
+static int64_t take_late(opus_state *state, float *out, int channels, int64_t frames)
 {
+    int64_t count = state->held < frames ? state->held : frames;
+    memcpy(out, state->late + state->taken * channels, (size_t)(count * channels) * sizeof(float));
+    state->taken += count;
+    state->held -= count;
+    return count;
+}
+
+static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
+{
+    (void)format;
+    opus_state *state = decoder->state;
     int64_t done = 0;
-    while (done < frames) {
-        int64_t wanted = (frames - done) * decoder->channels;
+    while (done < frames && decoder->status == KD_OK) {
+        float *place = (float *)out + done * decoder->channels;
+        if (state->held > 0) {
+            done += take_late(state, place, decoder->channels, frames - done);
+            continue;
+        }
+        int64_t wanted = frames - done > MAX_PACKET_FRAMES ? MAX_PACKET_FRAMES : frames - done;
         int link = 0;
-        int got = op_read_float(decoder->state, out + done * decoder->channels,
-                                wanted > 65536 ? 65536 : (int)wanted, &link);
-        if (got == OP_HOLE)
-            continue; /* lost packets; a stream with a known total is counted at its end */
+        int got = op_read_float(state->file, place, (int)(wanted * decoder->channels), &link);
+        if (got == OP_HOLE) {
+            state->hole = 1;
+            continue;
+        }
         if (got < 0) {
             kd_fail(decoder, KD_CORRUPT, "the Ogg Opus stream is damaged");
             break;
         }
         if (got == 0) {
             decoder->status = KD_END;
+            if (state->hole)
+                kd_lost(decoder, -1, "packets are missing");
+            state->hole = 0;
             break;
         }
-        if (op_channel_count(decoder->state, link) != decoder->channels) {
+        if (op_channel_count(state->file, link) != decoder->channels) {
             kd_fail(decoder, KD_FORMAT_CHANGED, "");
+            break;
+        }
+        int64_t start = op_pcm_tell(state->file) - got, gap = start - state->next;
+        int told = state->hole && state->next >= 0 && gap > 0;
+        state->next = start + got;
+        if (told) {
+            memcpy(state->late, place, (size_t)got * (size_t)decoder->channels * sizeof(float));
+            state->held = got;
+            state->taken = state->hole = 0;
+            kd_lost(decoder, gap, "packets are missing");
             break;
         }
         done += got;
@@ -46,24 +86,39 @@ static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
 
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
+    opus_state *state = decoder->state;
     /* Its own 80 ms of preroll leave the first frames up to a tenth off; after a second they agree. */
     int64_t start = frame > PREROLL_FRAMES ? frame - PREROLL_FRAMES : 0;
-    if (op_pcm_seek(decoder->state, start) != 0)
+    if (op_pcm_seek(state->file, start) != 0)
         kd_fail(decoder, KD_CORRUPT, "libopusfile could not seek");
+    state->held = state->hole = 0;
+    state->next = start;
     float waste[960 * OPUS_CHANNELS];
-    while (decoder->status == KD_OK && start < frame)
-        start += read_frames(decoder, waste, frame - start > 960 ? 960 : frame - start);
+    while ((decoder->status == KD_OK || decoder->status == KD_LOST) && start < frame) {
+        decoder->status = KD_OK;
+        start += read_frames(decoder, waste, frame - start > 960 ? 960 : frame - start, KD_FLOAT32);
+        if (decoder->status == KD_LOST && decoder->lost_frames > 0) {
+            start += decoder->lost_frames;
+            decoder->lost_frames = start - frame; /* what of the silence lies behind the target */
+        }
+    }
+    if (decoder->status == KD_LOST && start <= frame)
+        decoder->status = KD_OK;
     return start;
 }
 
 static const char *get_tag(kd_decoder *decoder, int index, const char **value)
 {
-    const OpusTags *tags = op_tags(decoder->state, -1);
+    const OpusTags *tags = op_tags(((opus_state *)decoder->state)->file, -1);
     *value = NULL;
     return tags != NULL && index < tags->comments ? tags->user_comments[index] : NULL;
 }
 
-static void close_file(kd_decoder *decoder) { op_free(decoder->state); }
+static void close_file(kd_decoder *decoder)
+{
+    op_free(((opus_state *)decoder->state)->file);
+    free(decoder->state);
+}
 
 kd_decoder *kd_open_opus(kd_input *input)
 {
@@ -75,11 +130,18 @@ kd_decoder *kd_open_opus(kd_input *input)
         callbacks.seek = seek_bytes;
         callbacks.tell = tell_bytes;
     }
+    opus_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return kd_fail(decoder, KD_NO_MEMORY, "out of memory");
     int code = 0;
     OggOpusFile *file = op_open_callbacks(input, &callbacks, NULL, 0, &code);
-    if (file == NULL)
+    if (file == NULL) {
+        free(state);
         return kd_fail(decoder, KD_CORRUPT, "libopusfile found no readable Opus headers");
-    decoder->state = file;
+    }
+    state->file = file;
+    state->next = kd_input_seekable(input) ? 0 : -1;
+    decoder->state = state;
     decoder->read = read_frames;
     decoder->seek = seek_frame;
     decoder->tag = get_tag;

@@ -1,4 +1,4 @@
-/* One shape for all C libraries: an input that Python refills, and decoders that read float32 frames.
+/* One shape for all C libraries: an input that Python refills, and decoders that read PCM frames.
  *
  * None of this calls the Python API: the GIL is released around every function here, and taken
  * again only inside kd_refill, which the cffi module generates. */
@@ -20,8 +20,12 @@ enum {
     KD_UNSUPPORTED = 4,    /* the library knows that it cannot decode this */
     KD_FORMAT_CHANGED = 5, /* another sample rate or channel count from here on */
     KD_BEYOND_END = 6,     /* a seek past the last frame */
-    KD_NO_MEMORY = 7
+    KD_NO_MEMORY = 7,
+    KD_LOST = 8            /* frames are missing here, the message says why; reading goes on behind them */
 };
+
+/* What kd_read writes; also the bits of kd_decoder.formats. */
+enum { KD_FLOAT32 = 1, KD_FLOAT64 = 2, KD_INT16 = 4, KD_INT32 = 8 };
 
 typedef struct kd_input kd_input;
 typedef struct kd_decoder kd_decoder;
@@ -35,6 +39,7 @@ kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header
 void kd_input_free(kd_input *input);
 void kd_input_reset(kd_input *input);
 int64_t kd_input_read(kd_input *input, void *out, int64_t size);
+int64_t kd_input_read_some(kd_input *input, void *out, int64_t size);
 int64_t kd_input_seek(kd_input *input, int64_t offset, int whence);
 int64_t kd_input_tell(const kd_input *input);
 int64_t kd_input_length(const kd_input *input);
@@ -47,12 +52,15 @@ struct kd_decoder {
     int32_t sample_rate;
     int32_t channels;
     int64_t frames;      /* -1: not told */
+    int64_t lost_frames; /* how many are missing, with KD_LOST; -1: not known */
     int32_t frame_bytes; /* encoded bytes per frame where that is constant, else 0 */
+    int32_t bits;        /* of the samples that went into a lossless encoder, else 0 */
+    int32_t formats;     /* what `read` itself can write: KD_FLOAT32, others maybe */
     int status;
     char message[KD_MESSAGE_BYTES];
     kd_input *input;
     void *state;
-    int64_t (*read)(kd_decoder *decoder, float *out, int64_t frames);
+    int64_t (*read)(kd_decoder *decoder, void *out, int64_t frames, int format);
     int64_t (*seek)(kd_decoder *decoder, int64_t frame);
     const char *(*tag)(kd_decoder *decoder, int index, const char **value);
     void (*close)(kd_decoder *decoder);
@@ -63,8 +71,10 @@ kd_decoder *kd_open_mpg123(kd_input *input);
 kd_decoder *kd_open_sndfile(kd_input *input);
 kd_decoder *kd_open_vorbis(kd_input *input);
 kd_decoder *kd_open_opus(kd_input *input);
+kd_decoder *kd_open_flac(kd_input *input);
+kd_decoder *kd_open_ogg_flac(kd_input *input);
 
-int64_t kd_read(kd_decoder *decoder, float *out, int64_t frames);
+int64_t kd_read(kd_decoder *decoder, void *out, int64_t frames, int format);
 int64_t kd_seek(kd_decoder *decoder, int64_t frame);
 const char *kd_tag(kd_decoder *decoder, int index, const char **value);
 void kd_close(kd_decoder *decoder);
@@ -72,5 +82,7 @@ void kd_close(kd_decoder *decoder);
 /* For the backends. */
 kd_decoder *kd_decoder_new(kd_input *input);
 kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
+void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason);
+void *kd_sample(void *out, int64_t index, int format);
 
 #endif

@@ -1,4 +1,4 @@
-/* WAV, AIFF, CAF, W64, RF64, AU and FLAC through libsndfile. */
+/* WAV, AIFF, CAF, W64, RF64 and AU through libsndfile. */
 #include "shim.h"
 
 #include <sndfile.h>
@@ -24,9 +24,12 @@ static sf_count_t tell_bytes(void *input) { return kd_input_tell(input); }
 
 static SF_VIRTUAL_IO io_functions = {length_bytes, seek_bytes, read_bytes, NULL, tell_bytes};
 
-static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
 {
-    sf_count_t got = sf_readf_float(decoder->state, out, frames);
+    sf_count_t got = format == KD_FLOAT32   ? sf_readf_float(decoder->state, out, frames)
+                     : format == KD_FLOAT64 ? sf_readf_double(decoder->state, out, frames)
+                     : format == KD_INT16   ? sf_readf_short(decoder->state, out, frames)
+                                            : sf_readf_int(decoder->state, out, frames);
     if (got >= frames)
         return got;
     if (sf_error(decoder->state) != SF_ERR_NO_ERROR)
@@ -71,6 +74,19 @@ static int32_t sample_bytes(int format)
     }
 }
 
+static int32_t source_bits(int format)
+{
+    switch (format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_S8: case SF_FORMAT_PCM_U8: case SF_FORMAT_DPCM_8: return 8;
+    case SF_FORMAT_PCM_16: case SF_FORMAT_DPCM_16: case SF_FORMAT_ALAC_16: return 16;
+    case SF_FORMAT_ALAC_20: return 20;
+    case SF_FORMAT_PCM_24: case SF_FORMAT_ALAC_24: return 24;
+    case SF_FORMAT_PCM_32: case SF_FORMAT_FLOAT: case SF_FORMAT_ALAC_32: return 32;
+    case SF_FORMAT_DOUBLE: return 64;
+    default: return 0;
+    }
+}
+
 static void close_file(kd_decoder *decoder) { sf_close(decoder->state); }
 
 kd_decoder *kd_open_sndfile(kd_input *input)
@@ -94,8 +110,12 @@ kd_decoder *kd_open_sndfile(kd_input *input)
     decoder->close = close_file;
     decoder->sample_rate = info.samplerate;
     decoder->channels = info.channels;
-    if ((info.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC)
-        decoder->frame_bytes = sample_bytes(info.format) * info.channels;
+    decoder->frame_bytes = sample_bytes(info.format) * info.channels;
+    decoder->bits = source_bits(info.format);
+    int subtype = info.format & SF_FORMAT_SUBMASK;
+    decoder->formats |= KD_FLOAT64;
+    if (subtype != SF_FORMAT_FLOAT && subtype != SF_FORMAT_DOUBLE)
+        decoder->formats |= KD_INT16 | KD_INT32; /* libsndfile does not clip floats */
     /* Formats that count from the file's length answer something near 2^63 when it is unknown. */
     decoder->frames = info.frames < (SF_COUNT_MAX >> 8) ? info.frames : -1;
     return kd_input_failed(input) ? kd_fail(decoder, KD_INPUT_FAILED, "") : decoder;

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <vorbis/vorbisfile.h>
+
+enum { BLOCK_FRAMES = 4096 };
 
 static size_t read_bytes(void *out, size_t size, size_t count, void *input)
 {
@@ -23,33 +26,80 @@ static int seek_bytes(void *input, ogg_int64_t offset, int whence)
 
 static long tell_bytes(void *input) { return (long)kd_input_tell(input); }
 
-static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
+typedef struct {
+    OggVorbis_File file;
+    float *late; /* frames behind a hole, kept until the hole has been told */
+    int64_t held, taken;
+    int64_t next; /* the frame that is due, by the stream's own count; -1: any */
+    int hole, link;
+} vorbis_state;
+
+static void interleave(float *out, float **planes, int channels, long frames)
 {
+    for (int channel = 0; channel < channels; channel++)
+        for (long i = 0; i < frames; i++)
+            out[i * channels + channel] = planes[channel][i];
+}
+
+static int64_t take_late(vorbis_state *state, float *out, int channels, int64_t frames)
+{
+    int64_t count = state->held < frames ? state->held : frames;
+    memcpy(out, state->late + state->taken * channels, (size_t)(count * channels) * sizeof(float));
+    state->taken += count;
+    state->held -= count;
+    return count;
+}
+
+static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
+{
+    (void)format;
+    vorbis_state *state = decoder->state;
     int64_t done = 0;
-    while (done < frames) {
+    while (done < frames && decoder->status == KD_OK) {
+        float *place = (float *)out + done * decoder->channels;
+        if (state->held > 0) {
+            done += take_late(state, place, decoder->channels, frames - done);
+            continue;
+        }
         float **planes = NULL;
-        int64_t wanted = frames - done > 4096 ? 4096 : frames - done;
-        int link = 0;
-        long got = ov_read_float(decoder->state, &planes, (int)wanted, &link);
-        if (got == OV_HOLE)
-            continue; /* lost packets; a stream with a known total is counted at its end */
+        int64_t wanted = frames - done > BLOCK_FRAMES ? BLOCK_FRAMES : frames - done;
+        int link = state->link;
+        long got = ov_read_float(&state->file, &planes, (int)wanted, &link);
+        if (got == OV_HOLE) {
+            state->hole = 1;
+            continue;
+        }
         if (got < 0) {
             kd_fail(decoder, KD_CORRUPT, "the Ogg Vorbis stream is damaged");
             break;
         }
         if (got == 0) {
             decoder->status = KD_END;
+            if (state->hole)
+                kd_lost(decoder, -1, "packets are missing");
+            state->hole = 0;
             break;
         }
-        vorbis_info *info = ov_info(decoder->state, -1);
+        vorbis_info *info = ov_info(&state->file, -1);
         if (info->rate != decoder->sample_rate || info->channels != decoder->channels) {
             kd_fail(decoder, KD_FORMAT_CHANGED, "");
             break;
         }
-        float *frame = out + done * decoder->channels;
-        for (int channel = 0; channel < decoder->channels; channel++)
-            for (long i = 0; i < got; i++)
-                frame[i * decoder->channels + channel] = planes[channel][i];
+        int64_t start = ov_pcm_tell(&state->file) - got, gap = start - state->next;
+        if (!kd_input_seekable(decoder->input) && link != state->link)
+            state->next = -1; /* each link counts for itself */
+        int told = state->hole && state->next >= 0 && gap > 0;
+        state->next = start + got;
+        state->link = link;
+        if (told) {
+            /* Positions are known at the end of a page: only there it shows how much is missing. */
+            interleave(state->late, planes, decoder->channels, got);
+            state->held = got;
+            state->taken = state->hole = 0;
+            kd_lost(decoder, gap, "packets are missing");
+            break;
+        }
+        interleave(place, planes, decoder->channels, got);
         done += got;
     }
     return done;
@@ -57,22 +107,27 @@ static int64_t read_frames(kd_decoder *decoder, float *out, int64_t frames)
 
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
-    if (ov_pcm_seek(decoder->state, frame) != 0)
+    vorbis_state *state = decoder->state;
+    if (ov_pcm_seek(&state->file, frame) != 0)
         kd_fail(decoder, KD_CORRUPT, "libvorbisfile could not seek");
-    return ov_pcm_tell(decoder->state);
+    state->held = state->hole = 0;
+    state->next = -1;
+    return ov_pcm_tell(&state->file);
 }
 
 static const char *get_tag(kd_decoder *decoder, int index, const char **value)
 {
-    vorbis_comment *comments = ov_comment(decoder->state, -1);
+    vorbis_comment *comments = ov_comment(&((vorbis_state *)decoder->state)->file, -1);
     *value = NULL;
     return comments != NULL && index < comments->comments ? comments->user_comments[index] : NULL;
 }
 
 static void close_file(kd_decoder *decoder)
 {
-    ov_clear(decoder->state);
-    free(decoder->state);
+    vorbis_state *state = decoder->state;
+    ov_clear(&state->file);
+    free(state->late);
+    free(state);
 }
 
 kd_decoder *kd_open_vorbis(kd_input *input)
@@ -80,20 +135,20 @@ kd_decoder *kd_open_vorbis(kd_input *input)
     kd_decoder *decoder = kd_decoder_new(input);
     if (decoder == NULL)
         return NULL;
-    OggVorbis_File *file = calloc(1, sizeof *file);
-    if (file == NULL)
+    vorbis_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
         return kd_fail(decoder, KD_NO_MEMORY, "out of memory");
     ov_callbacks callbacks = {read_bytes, NULL, NULL, NULL};
     if (kd_input_seekable(input)) {
         callbacks.seek_func = seek_bytes;
         callbacks.tell_func = tell_bytes;
     }
-    int code = ov_open_callbacks(input, file, NULL, 0, callbacks);
-    if (code != 0) {
-        free(file);
+    OggVorbis_File *file = &state->file;
+    if (ov_open_callbacks(input, file, NULL, 0, callbacks) != 0) {
+        free(state);
         return kd_fail(decoder, KD_CORRUPT, "libvorbisfile found no readable Vorbis headers");
     }
-    decoder->state = file;
+    decoder->state = state;
     decoder->read = read_frames;
     decoder->seek = seek_frame;
     decoder->tag = get_tag;
@@ -101,6 +156,10 @@ kd_decoder *kd_open_vorbis(kd_input *input)
     vorbis_info *info = ov_info(file, -1);
     decoder->sample_rate = (int32_t)info->rate;
     decoder->channels = info->channels;
+    state->late = malloc(sizeof(float) * BLOCK_FRAMES * (size_t)info->channels);
+    if (state->late == NULL)
+        return kd_fail(decoder, KD_NO_MEMORY, "out of memory");
+    state->next = kd_input_seekable(input) ? 0 : -1;
     ogg_int64_t total = kd_input_seekable(input) ? ov_pcm_total(file, -1) : -1;
     decoder->frames = total >= 0 ? total : -1;
     return kd_input_failed(input) ? kd_fail(decoder, KD_INPUT_FAILED, "") : decoder;

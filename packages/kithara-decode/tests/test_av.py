@@ -113,22 +113,6 @@ def test_seeks_beyond_an_untold_end_are_refused(media: Media) -> None:
         assert np.array_equal(decoder.read(100), whole[500:600])
 
 
-def test_odd_flac_is_bit_exact(media: Media, corpora: Path) -> None:
-    for name in ("22_-_12_bit_per_sample", "37_-_20_bit_per_sample"):
-        path = corpora / f"audio/flac-test-files/{name}.flac"
-        expected = ffmpeg_pcm(path, 2)
-        with path.open("rb") as file, open_decoder(file) as decoder:
-            assert decoder.frames == len(expected)
-            assert np.array_equal(everything(decoder), expected)
-            for frame in (100_000, 5, 123_456, len(expected) - 10):
-                decoder.seek(frame)
-                assert np.array_equal(decoder.read(2000), expected[frame : frame + 2000])
-    content = (corpora / "audio/media3/bear_32bit.flac").read_bytes()
-    cut = open_decoder(io.BytesIO(content[:-40_000]))
-    with cut, pytest.raises(EncodedLengthMismatch):
-        everything(cut)
-
-
 def test_a_cut_mp4_is_never_silently_short(media: Media) -> None:
     content = media.coded("fast.m4a", *CODED["fast.m4a"], frames=FRAMES).read_bytes()
     decoder = open_decoder(io.BytesIO(content[: len(content) // 2]))

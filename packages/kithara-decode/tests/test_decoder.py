@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kithara_decode import CorruptAudio, Decoder, DecoderClosed, PcmSpec, SeekRefused, open_decoder
 from kithara_decode._decoder import BaseDecoder
-from kithara_decode._pcm import Samples
+from kithara_decode._options import Options
+from kithara_decode._pcm import AnySamples, Samples
 
 
 class Counting(BaseDecoder):
@@ -23,9 +24,16 @@ class Counting(BaseDecoder):
         self._piece = piece
         self._damaged = damaged
         spec = PcmSpec(sample_rate=RATE, channels=1)
-        super().__init__(container="wav", spec=spec, frames=frames, seekable=True, tags={})
+        super().__init__(
+            container="wav",
+            spec=spec,
+            frames=frames,
+            seekable=True,
+            tags={},
+            options=Options(),
+        )
 
-    def _fill(self, out: Samples) -> int:
+    def _fill(self, out: AnySamples) -> int:
         stop = self._length if self._damaged is None else self._damaged
         if self._next == self._damaged:
             raise CorruptAudio("here", container="wav", frame=self._next)

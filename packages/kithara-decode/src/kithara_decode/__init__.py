@@ -9,6 +9,7 @@ from ._errors import (
     SeekRefused,
     UnsupportedFormat,
 )
+from ._losses import Loss
 from ._open import open_decoder
 from ._pcm import PcmChunk, PcmSpec
 from ._protocols import BinaryFile, Decoder, SpanFile, SpanFiles
@@ -21,6 +22,7 @@ __all__ = (
     # facts
     "PcmSpec",
     "PcmChunk",
+    "Loss",
     # what is accepted and returned
     "BinaryFile",
     "SpanFile",

@@ -1,19 +1,18 @@
-"""AAC, ALAC, MP4, MPEG-TS, Matroska and rare FLAC through PyAV, the extra `kithara-decode[av]`."""
+"""AAC, ALAC, MP4, MPEG-TS and Matroska through PyAV, the extra `kithara-decode[av]`."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ._av_input import DEMUXERS, AvInput
 from ._backend import Backend
 from ._decoder import BaseDecoder
 from ._errors import SeekRefused, UnsupportedFormat
-from ._flac import flac_frames
 from ._mp4 import mp4_layout
-from ._pcm import PcmSpec, Samples
+from ._options import Options
+from ._pcm import AnySamples, PcmSpec
+from ._scale import scaled
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
 
 PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: codecs converge
 EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
-_FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 
 
 class AvDecoder(BaseDecoder):
     """Decodes the best audio stream of a container.
 
-    Positions are exact: by time stamps where those count samples (MP4 with a sample table, FLAC),
-    by decoding from the start everywhere else.
+    Positions are exact: by time stamps where those count samples (MP4 with a sample table), by
+    decoding from the start everywhere else.
     """
 
-    def __init__(self, source: Input, container: str) -> None:
+    def __init__(self, source: Input, container: str, options: Options) -> None:
         self._source = source
+        self._options = options
         self._container = container
         layout = None
         if container == "mp4":
@@ -45,9 +44,7 @@ class AvDecoder(BaseDecoder):
             )
         self._fragmented = layout == "fragments"
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
-        self._ffmpeg_seeks = (
-            source.seekable and container in ("mp4", "flac") and not self._fragmented
-        )
+        self._ffmpeg_seeks = source.seekable and container == "mp4" and not self._fragmented
         first = self._open()
         spec = _spec(first)
         stream = self._av.stream
@@ -57,16 +54,14 @@ class AvDecoder(BaseDecoder):
         if has_table and stream.duration:
             frames = int(stream.duration * ticks)
             self._slack = EDIT_SLACK
-        elif container == "flac":
-            frames = flac_frames(source.head(42))
-        counts_samples = has_table or (container == "flac" and ticks.denominator == 1)
-        self._ticks = int(ticks) if counts_samples and self._ffmpeg_seeks else None
+        self._ticks = int(ticks) if has_table and self._ffmpeg_seeks else None
         super().__init__(
             container=container,
             spec=spec,
             frames=frames,
             seekable=source.seekable,
             tags={**source.tags, **self._av.tags},
+            options=options,
         )
 
     def _open(self) -> AudioFrame:
@@ -82,13 +77,13 @@ class AvDecoder(BaseDecoder):
             first = self._av.first_frame()
             self._origin = first.pts or 0
             self._next = 0  # the index of the first frame in _pending
-            self._pending = _samples(first)
+            self._pending = _samples(first, self._options)
         except BaseException:
             self._av.close()
             raise
         return first
 
-    def _fill(self, out: Samples) -> int:
+    def _fill(self, out: AnySamples) -> int:
         limit = len(out)
         if self._frames is not None:  # an AAC edit ends within a packet
             limit = min(limit, self._frames - self._next)
@@ -111,7 +106,7 @@ class AvDecoder(BaseDecoder):
                     f"frame {self._next}; decode what follows as an input of its own",
                     container=self._container,
                 )
-            self._pending = _samples(frame)
+            self._pending = _samples(frame, self._options)
         return True
 
     def _drop(self, count: int) -> None:
@@ -139,7 +134,7 @@ class AvDecoder(BaseDecoder):
             self._next = frame + 1  # anywhere behind, so that the start is taken
             return False
         self._next = (landed.pts - self._origin) * self._ticks
-        self._pending = _samples(landed)
+        self._pending = _samples(landed, self._options)
         return self._next <= frame
 
     def _free(self) -> None:
@@ -151,17 +146,11 @@ def _spec(frame: AudioFrame) -> PcmSpec:
     return PcmSpec(sample_rate=frame.sample_rate, channels=frame.layout.nb_channels)
 
 
-def _samples(frame: AudioFrame) -> Samples:
-    """View a frame's samples as float32 (frames, channels), not yet interleaved."""
+def _samples(frame: AudioFrame, options: Options) -> AnySamples:
+    """View a frame's samples as (frames, channels) of the wanted type, not yet interleaved."""
     array = frame.to_ndarray()
     array = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
-    full_scale = _FULL_SCALE.get(frame.format.name.rstrip("p"))
-    samples: Samples = array.astype(np.float32, copy=False)
-    if full_scale is None:
-        return samples
-    if frame.format.name.startswith("u8"):
-        samples = samples - np.float32(full_scale)
-    return samples * np.float32(1 / full_scale)
+    return scaled(array, options.dtype)
 
 
 BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)

@@ -20,7 +20,6 @@ DEMUXERS = {
     "mp4": "mov",
     "mpegts": "mpegts",
     "matroska": "matroska",
-    "flac": "flac",
     "ogg": "ogg",
 }
 BUFFER_BYTES = 65536

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ._input import Input
+from ._options import Options
 from ._protocols import Decoder
 
 
@@ -11,9 +12,9 @@ from ._protocols import Decoder
 class Backend:
     """One row of the table in _open.py.
 
-    `open(input, container)` raises UnsupportedFormat when the next backend should be asked.
+    `open(input, container, options)` raises UnsupportedFormat to have the next backend asked.
     """
 
     name: str
     containers: frozenset[str]
-    open: Callable[[Input, str], Decoder]
+    open: Callable[[Input, str, Options], Decoder]

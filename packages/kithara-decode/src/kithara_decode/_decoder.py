@@ -9,13 +9,16 @@ from typing import Self
 import numpy as np
 
 from ._errors import (
+    CorruptAudio,
     DecodeError,
     DecoderClosed,
     DecoderPoisoned,
     EncodedLengthMismatch,
     SeekRefused,
 )
-from ._pcm import PcmSpec, Samples
+from ._losses import Loss, Losses
+from ._options import Options
+from ._pcm import AnySamples, PcmSpec
 
 
 class BaseDecoder(ABC):
@@ -31,8 +34,12 @@ class BaseDecoder(ABC):
         frames: int | None,
         seekable: bool,
         tags: Mapping[str, str],
+        options: Options,
     ) -> None:
         self._container = container
+        self._options = options
+        self._losses = Losses()
+        self._silence = 0  # frames of a loss that are still to be delivered
         self._spec = spec
         self._frames = frames
         self._seekable = seekable
@@ -43,6 +50,7 @@ class BaseDecoder(ABC):
         self._broken = False
         self._fault: BaseException | None = None
         self._damage: DecodeError | None = None
+        self._passed_over = False  # the last fill met a loss, which is no end
 
     @property
     def spec(self) -> PcmSpec:
@@ -64,22 +72,37 @@ class BaseDecoder(ABC):
         """Return the text tags by lower-case name; empty if there are none."""
         return self._tags
 
-    def read(self, frames: int) -> Samples:
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Return what was found missing so far, by position; bounded."""
+        return self._losses.all()
+
+    def read(self, frames: int) -> AnySamples:
         """Return the next frames, fewer than asked only before the end or damage."""
-        array = np.empty((frames, self._spec.channels), np.float32)
+        array = self._options.empty(frames, self._spec.channels)
         got = self.read_into(array)
         return array if got == frames else array[:got].copy()
 
-    def read_into(self, array: Samples) -> int:
-        """Fill a C-contiguous float32 array (frames, channels); return frames written."""
-        if array.dtype != np.float32 or array.ndim != 2 or not array.flags.c_contiguous:
-            raise ValueError("the array must be float32, (frames, channels) and C-contiguous")
+    def read_into(self, array: AnySamples) -> int:
+        """Fill a C-contiguous array (frames, channels) of the dtype; return frames written."""
+        dtype = self._options.dtype
+        if array.dtype != np.dtype(dtype) or array.ndim != 2 or not array.flags.c_contiguous:
+            raise ValueError(f"the array must be {dtype}, (frames, channels) and C-contiguous")
+        if not array.flags.writeable:
+            raise ValueError("the array is read-only")
         if array.shape[1] != self._spec.channels:
             raise ValueError(f"the array has {array.shape[1]} channels, not {self._spec.channels}")
         self._check_usable()
         done = 0
         while done < len(array) and not self._ended:
+            if self._silence:
+                count = min(self._silence, len(array) - done)
+                array[done : done + count] = 0
+                self._silence -= count
+                done += count
+                continue
             try:
+                self._passed_over = False
                 got = self._fill(array[done:])
             except BaseException as exc:
                 self._broken, self._fault = True, exc
@@ -88,7 +111,7 @@ class BaseDecoder(ABC):
                 self._damage = exc  # the frames before the damage first, then the error
                 break
             done += got
-            self._ended = got == 0
+            self._ended = got == 0 and not self._passed_over
         self._position += done
         if done == 0 and len(array):
             self._check_length()
@@ -108,12 +131,13 @@ class BaseDecoder(ABC):
         if self._frames is not None and frame > self._frames:
             raise SeekRefused(f"there are {self._frames} frames", frame=frame, frames=self._frames)
         at_end = frame == self._frames
+        self._silence = 0
         if not at_end:
             self._move(frame)
         self._fault = self._damage = None
         self._position, self._ended = frame, at_end
 
-    def blocks(self, frames: int) -> Iterator[Samples]:
+    def blocks(self, frames: int) -> Iterator[AnySamples]:
         """Iterate over read(frames) until the end."""
         while len(block := self.read(frames)):
             yield block
@@ -167,9 +191,21 @@ class BaseDecoder(ABC):
             raise
         self._broken = False
 
+    def _lost(self, frame: int, frames: int | None, reason: str) -> None:
+        """Note that frames are missing at a position, before the next ones are delivered."""
+        if self._options.strict:
+            raise CorruptAudio(
+                f"the {self._container} input is damaged at frame {frame}: {reason}",
+                container=self._container,
+                frame=frame,
+            )
+        self._losses.add(Loss(frame=frame, frames=frames, reason=reason))
+        self._silence = frames or 0
+        self._passed_over = True
+
     @abstractmethod
-    def _fill(self, out: Samples) -> int:
-        """Write at least one frame to out and return how many; 0 at the end."""
+    def _fill(self, out: AnySamples) -> int:
+        """Write at least one frame to out and return how many; 0 at the end, or after `_lost`."""
 
     @abstractmethod
     def _go_to(self, frame: int) -> None:

@@ -3,14 +3,15 @@
 from ._backend import Backend
 from ._input import Input
 from ._native_decoder import NativeDecoder
+from ._options import Options
 from ._shim import lib
 
 
 class Mpg123Decoder(NativeDecoder):
     """Takes the promise of an MP3 header seriously only where the file is too short for it."""
 
-    def __init__(self, source: Input, container: str) -> None:
-        super().__init__(source, lib.kd_open_mpg123, container=container)
+    def __init__(self, source: Input, container: str, options: Options) -> None:
+        super().__init__(source, lib.kd_open_mpg123, container=container, options=options)
         self._slack = 0 if _is_cut_off(source) else None
 
 

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from ._decoder import BaseDecoder
 from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
 from ._input import Input
-from ._pcm import PcmSpec, Samples
+from ._options import Options
+from ._pcm import AnySamples, PcmSpec
 from ._shim import ffi, lib
 
 if TYPE_CHECKING:
     from ._native import CData
 
+_FORMATS = {
+    "float32": lib.KD_FLOAT32,
+    "float64": lib.KD_FLOAT64,
+    "int16": lib.KD_INT16,
+    "int32": lib.KD_INT32,
+}
 HEADER_BYTES = 1 << 20  # how far a parser may look into unseekable input before the first frame
 
 
@@ -46,9 +53,11 @@ class NativeDecoder(BaseDecoder):
         opener: "Callable[[CData], CData]",
         *,
         container: str,
+        options: Options,
         header_bytes: int = HEADER_BYTES,
     ) -> None:
         self._opener = opener
+        self._format = _FORMATS[options.dtype]
         self._container = container
         self._refill = _Refill(source)
         self._handle = ffi.new_handle(self._refill)
@@ -66,6 +75,7 @@ class NativeDecoder(BaseDecoder):
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
             tags={**source.tags, **dict(self._read_tags())},
+            options=options,
         )
 
     def _open(self) -> "CData":
@@ -111,17 +121,25 @@ class NativeDecoder(BaseDecoder):
                 key, _, content = text.partition("=")
                 yield key.lower(), content
 
-    def _fill(self, out: Samples) -> int:
+    def _fill(self, out: AnySamples) -> int:
         got = 0
         if self._stopped == lib.KD_OK:
-            pointer = ffi.from_buffer("float[]", out, require_writable=True)
-            got = lib.kd_read(self._native, pointer, len(out))
+            pointer = ffi.from_buffer(out, require_writable=True)
+            got = lib.kd_read(self._native, pointer, len(out), self._format)
             self._stopped = self._native.status
         if got and self._stopped != lib.KD_INPUT_FAILED:
             self._next += got
+        elif self._stopped == lib.KD_LOST:
+            self._stopped = lib.KD_OK
+            self._next += self._lose(self._next, self._native)
         elif self._stopped != lib.KD_END:
             self._raise(self._native, self._next)
         return got
+
+    def _lose(self, frame: int, native: "CData") -> int:
+        count, reason = native.lost_frames, ffi.string(native.message).decode()
+        self._lost(frame, count if count >= 0 else None, reason)
+        return max(0, count)
 
     def _go_to(self, frame: int) -> None:
         if self._broken:
@@ -132,9 +150,11 @@ class NativeDecoder(BaseDecoder):
         lib.kd_seek(self._native, frame)
         if self._native.status == lib.KD_BEYOND_END:
             raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
-        if self._native.status != lib.KD_OK:
-            self._raise(self._native, frame)
         self._next, self._stopped = frame, lib.KD_OK
+        if self._native.status == lib.KD_LOST:  # the target lies within what is missing
+            self._next += self._lose(frame, self._native)
+        elif self._native.status != lib.KD_OK:
+            self._raise(self._native, frame)
 
     def _free(self) -> None:
         ffi.release(self._native)

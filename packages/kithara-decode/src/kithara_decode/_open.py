@@ -1,8 +1,12 @@
 """Opens an input with the first backend that takes it. The table of backends stands here."""
 
-from . import _av, _mpg123, _ogg, _sndfile
+from typing import get_args
+
+from . import _av, _flac, _mpg123, _ogg, _sndfile
 from ._errors import UnsupportedFormat
 from ._input import Input
+from ._options import Options
+from ._pcm import SampleType
 from ._protocols import BinaryFile, Decoder
 from ._sniff import sniff
 
@@ -10,6 +14,7 @@ from ._sniff import sniff
 BACKENDS = (
     _mpg123.BACKEND,
     _sndfile.BACKEND,
+    _flac.BACKEND,
     _ogg.BACKEND,
     _av.BACKEND,
 )
@@ -21,15 +26,32 @@ _NO_AUDIO = {
 }
 
 
-def open_decoder(file: BinaryFile, *, hint: str | None = None) -> Decoder:
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: SampleType = "float32",
+    strict: bool = False,
+) -> Decoder:
     """Open a decoder for the bytes of a file, from its first byte (its present one if unseekable).
 
     The bytes decide; `hint`, a container's name such as "mp3", counts only where they say nothing.
     The file stays the caller's: closing the decoder does not close it.
 
+    `dtype` is the type of the samples. Floats have their full scale at [-1, 1) and are not
+    clipped; integers have it at [-2^15, 2^15) or [-2^31, 2^31). An integer source of n bits is
+    shifted between integers, dropping low bits where there is no room, and divided by 2^(n-1) for
+    floats. Float sources, and lossy codecs, are rounded to the nearest integer and clipped.
+
+    Where the input is damaged, what cannot be decoded is passed over and counted in `losses`;
+    with `strict` it raises CorruptAudio behind the frames before it.
+
     Raises UnsupportedFormat, CorruptAudio when the headers are damaged, and whatever the file
     raises while it is read, as the same object.
     """
+    if dtype not in get_args(SampleType):
+        raise ValueError(f"dtype must be one of {', '.join(get_args(SampleType))}, not {dtype!r}")
+    options = Options(dtype=dtype, strict=strict)
     source = Input(file)
     container = sniff(source)
     if container in _NO_AUDIO:
@@ -38,7 +60,7 @@ def open_decoder(file: BinaryFile, *, hint: str | None = None) -> Decoder:
     for backend in BACKENDS:
         if (container or hint) in backend.containers:
             try:
-                return backend.open(source, container or hint or "")
+                return backend.open(source, container or hint or "", options)
             except UnsupportedFormat as exc:
                 refusal = exc if refusal is None or exc.extra else refusal
     if refusal is not None:

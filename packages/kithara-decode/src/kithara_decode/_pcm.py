@@ -1,13 +1,18 @@
 """PCM facts: what samples look like, and a piece of them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """float32, C-contiguous, (frames, channels); full scale is [-1, 1), lossy codecs overshoot it."""
+
+SampleType: TypeAlias = Literal["int16", "int32", "float32", "float64"]
+
+AnySamples: TypeAlias = npt.NDArray[np.float32 | np.float64 | np.int16 | np.int32]
+"""As `Samples`, of the type that the decoder was opened for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

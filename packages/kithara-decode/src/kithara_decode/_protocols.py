@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from ._pcm import PcmSpec, Samples
+from ._losses import Loss
+from ._pcm import AnySamples, PcmSpec
 
 
 class BinaryFile(Protocol):
@@ -70,15 +71,22 @@ class Decoder(Protocol):
     def tags(self) -> Mapping[str, str]:
         """Return the text tags by lower-case name; empty if there are none."""
 
-    def read(self, frames: int) -> Samples:
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Return where frames were found missing so far, by position.
+
+        Bounded: behind some hundreds of places, the last one stands for all that follow.
+        """
+
+    def read(self, frames: int) -> AnySamples:
         """Return the next frames: exactly as many as asked, fewer only before the end or damage.
 
         Empty at the end only. Raises EncodedLengthMismatch instead, at the end of input that
         promised more.
         """
 
-    def read_into(self, array: Samples) -> int:
-        """Fill a C-contiguous float32 array (frames, channels); return frames written.
+    def read_into(self, array: AnySamples) -> int:
+        """Fill a C-contiguous array (frames, channels) of the dtype; return frames written.
 
         0 at the end only. Raises what `read` raises; ValueError for an array of another type.
         """
@@ -86,7 +94,7 @@ class Decoder(Protocol):
     def seek(self, frame: int) -> None:
         """Go to a frame, 0 <= frame <= frames; exact. Raises SeekRefused."""
 
-    def blocks(self, frames: int) -> Iterator[Samples]:
+    def blocks(self, frames: int) -> Iterator[AnySamples]:
         """Iterate over read(frames) until the end."""
 
     def close(self) -> None:

@@ -1,32 +1,30 @@
-"""WAV, AIFF, CAF, W64, RF64, AU and 8/16/24-bit FLAC through libsndfile."""
+"""WAV, AIFF, CAF, W64, RF64 and AU through libsndfile."""
 
 from ._backend import Backend
-from ._errors import CorruptAudio, UnsupportedFormat
-from ._flac import flac_bits
+from ._errors import CorruptAudio
 from ._input import HEAD_BYTES, Input
 from ._native_decoder import HEADER_BYTES, NativeDecoder
+from ._options import Options
 from ._shim import lib
 from ._sound_extent import SoundExtent, sound_extent
 
 FIRST_LOOK = 4096  # more is asked for only when the samples begin later
 FIRST_BLOCK = 65536  # more than any codec reads of its samples to be opened
-FLAC_BITS = (8, 16, 24)
 CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"PEAK")
 
 
 class SndfileDecoder(NativeDecoder):
     """Holds libsndfile to what the headers promise: alone it ends early without a word."""
 
-    def __init__(self, source: Input, container: str) -> None:
-        bits = flac_bits(source.head(42)) if container == "flac" else None
-        if bits is not None and bits not in FLAC_BITS:
-            raise UnsupportedFormat(
-                f"libsndfile does not decode FLAC of {bits} bits", container=container
-            )
-        extent = None if container == "flac" else _find_sound(source, container)
+    def __init__(self, source: Input, container: str, options: Options) -> None:
+        extent = _find_sound(source, container)
         header_bytes = HEADER_BYTES if extent is None else extent.start + FIRST_BLOCK
         super().__init__(
-            source, lib.kd_open_sndfile, container=container, header_bytes=header_bytes
+            source,
+            lib.kd_open_sndfile,
+            container=container,
+            options=options,
+            header_bytes=header_bytes,
         )
         if extent is not None:
             self._frames = self._frames_promised(source, extent)
@@ -65,6 +63,6 @@ def _find_sound(source: Input, container: str) -> SoundExtent | None:
 
 BACKEND = Backend(
     name="libsndfile",
-    containers=frozenset({"wav", "rf64", "aiff", "caf", "w64", "au", "flac"}),
+    containers=frozenset({"wav", "rf64", "aiff", "caf", "w64", "au"}),
     open=SndfileDecoder,
 )

@@ -6,12 +6,12 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from ._chunk_queue import ChunkQueue, Opened
 from ._errors import DecodeError
 from ._open import open_decoder
-from ._pcm import PcmChunk, PcmSpec
+from ._pcm import PcmChunk, PcmSpec, Samples
 from ._protocols import BinaryFile, SpanFile, SpanFiles
 
 CLOSE_SECONDS = 5.0  # how long a close waits for a source that does not wake its readers
@@ -189,7 +189,8 @@ def _decode_all(source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames:
         for file in _files(source):
             with open_decoder(file, hint=getattr(file, "container", None)) as decoder:
                 queue.announce(Opened(spec=decoder.spec, frames=decoder.frames, tags=decoder.tags))
-                for data in decoder.blocks(chunk_frames):
+                for block in decoder.blocks(chunk_frames):
+                    data = cast("Samples", block)
                     if not queue.put(PcmChunk(data=data, start=frames, spec=decoder.spec)):
                         return
                     frames += len(data)
