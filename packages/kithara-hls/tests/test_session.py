@@ -21,7 +21,7 @@ from kithara_hls import (
     SessionFailed,
     VariantSelected,
 )
-from kithara_net import HttpClient, NetError
+from kithara_net import HttpClient, NetError, UnexpectedStatus
 from kithara_net.testing import GeneratedContent, Server
 from kithara_stream import Cancelled, Reader
 
@@ -84,6 +84,84 @@ async def test_cached_as_received_and_played_again_with_no_request(
             assert session.stats.requests == 0
             assert session.stats.bytes_cached == sum(len(f) for f in files.values())
     assert server.requests == []
+
+
+def publish_with_token(made: Any, server: Server, token: str) -> None:
+    """Serve a recording so that only the URLs of its newest playlist are answered."""
+    for name in ("1.ts", "2.ts", "3.ts", "a.key", "b.key"):
+        for expired in ("", "?t=old"):
+            server.add(f"{made.folder}/{name}{expired}", status=403)
+        server.add(f"{made.folder}/{name}?t={token}", made.served[name])
+    lines = [line + f"?t={token}" if line.endswith(".ts") else line for line in made.lines]
+    text = "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+    text = text.replace('.key"', f'.key?t={token}"')
+    made.serve("list.m3u8", text.encode())
+
+
+def with_keys(record: Record) -> Any:
+    made = record().use_key("a.key", explicit=True).segment("1.ts").segment("2.ts")
+    return made.use_key("b.key", explicit=True).segment("3.ts")
+
+
+async def test_a_playlist_of_yesterday_is_loaded_anew_when_its_tokens_have_expired(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = with_keys(record)
+    publish_with_token(made, server, "old")
+    server.add("/music/2.ts?t=old", status=503)
+    async with source(made.url) as session:
+        with pytest.raises(NetError):
+            await session.wait_complete()
+    publish_with_token(made, server, "new")
+    async with source(made.url) as session:
+        await session.wait_complete()
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+    assert len(server.requests_for("/music/list.m3u8")) == 2
+    assert [r.sent > 0 for r in server.requests_for("/music/1.ts")] == [True]
+    # What is complete now needs no token at all.
+    async with source(made.url, offline=True) as session:
+        await session.wait_complete()
+
+
+async def test_a_key_of_yesterday_too(record: Record, source: Open, server: Server) -> None:
+    made = with_keys(record)
+    publish_with_token(made, server, "old")
+    server.add("/music/b.key?t=old", status=503)
+    async with source(made.url) as session:
+        with pytest.raises(NetError):
+            await session.wait_complete()
+    publish_with_token(made, server, "new")
+    async with source(made.url) as session:
+        await session.wait_complete()
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+
+
+async def test_a_playlist_that_describes_something_else_does_not_renew_a_url(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = with_keys(record)
+    publish_with_token(made, server, "old")
+    server.add("/music/2.ts?t=old", status=503)
+    async with source(made.url) as session:
+        with pytest.raises(NetError):
+            await session.wait_complete()
+    publish_with_token(with_keys(record).segment("1.ts"), server, "new")
+    async with source(made.url) as session:
+        with pytest.raises(UnexpectedStatus) as caught:
+            await session.wait_complete()
+    assert caught.value.status == 403
+    assert len(server.requests_for("/music/list.m3u8")) == 2
+
+
+async def test_a_fresh_playlist_is_not_loaded_twice(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = with_keys(record).publish()
+    server.add("/music/3.ts", status=403)
+    async with source(made.url) as session:
+        with pytest.raises(UnexpectedStatus):
+            await session.wait_complete()
+    assert len(server.requests_for("/music/list.m3u8")) == 1
 
 
 async def test_a_stalled_reader_holds_the_socket_back(

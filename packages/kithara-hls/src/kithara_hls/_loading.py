@@ -28,15 +28,18 @@ class PlaylistLoader:
         self._asset_root = asset_root
         self._tally = tally
 
-    async def load(self, url: str, name: str) -> tuple[MultivariantPlaylist | MediaPlaylist, bool]:
+    async def load(
+        self, url: str, name: str, *, fresh: bool = False
+    ) -> tuple[MultivariantPlaylist | MediaPlaylist, bool]:
         """Answer the playlist ``name`` from ``url``, and whether it was in the cache.
 
+        A ``fresh`` one is fetched even if it is, and takes its place.
         Raises PlaylistInvalid, UnsupportedHls, PlaylistLimit, OfflineMiss or an error of net or
         store. A playlist that is refused is not kept.
         """
         resource = self._store.open_atomic_resource(playlist_key(self._asset_root, name))
         noted = self._store.open_atomic_resource(final_url_key(self._asset_root, name))
-        if resource.exists():
+        if resource.exists() and not fresh:
             body = await resource.read()
             self._tally.bytes_cached += len(body)
             base = (await noted.read()).decode() if noted.exists() else url
@@ -55,9 +58,11 @@ class PlaylistLoader:
         await resource.write(answer.body)
         return parsed, False
 
-    async def load_media(self, url: str, name: str) -> tuple[MediaPlaylist, bool]:
+    async def load_media(
+        self, url: str, name: str, *, fresh: bool = False
+    ) -> tuple[MediaPlaylist, bool]:
         """As `load`, where only a media playlist will do."""
-        parsed, cached = await self.load(url, name)
+        parsed, cached = await self.load(url, name, fresh=fresh)
         if isinstance(parsed, MultivariantPlaylist):
             raise PlaylistInvalid("a variant leads to another multivariant playlist", url=url)
         return parsed, cached

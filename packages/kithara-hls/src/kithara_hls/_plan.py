@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from kithara_net import RangeSpec
 
 from ._playlist import EncryptionKey, MediaPlaylist
+from ._urls import canonical
 
-__all__ = ("PlannedPart", "plan_parts")
+__all__ = ("PlannedPart", "plan_parts", "renewed_plan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +54,23 @@ def plan_parts(playlist: MediaPlaylist) -> Iterator[PlannedPart]:
             span=span,
             ends_span=after is None or after.discontinuity or after.init != segment.init,
         )
+
+
+def renewed_plan(
+    plan: tuple[PlannedPart, ...], playlist: MediaPlaylist
+) -> tuple[PlannedPart, ...] | None:
+    """The same parts with the URLs of a playlist loaded anew; None if it describes others.
+
+    Only queries may differ: that is where tokens are. Where the query is also what tells two
+    parts apart, nobody knows which of it is the token.
+    """
+    renewed = tuple(plan_parts(playlist))
+    told_apart = len({(part.url, part.byte_range) for part in plan})
+    if list(map(_without_tokens, renewed)) != list(map(_without_tokens, plan)):
+        return None
+    return renewed if told_apart == len({(canonical(p.url), p.byte_range) for p in plan}) else None
+
+
+def _without_tokens(part: PlannedPart) -> tuple[object, ...]:
+    key = part.key and (canonical(part.key.url), part.key.iv)
+    return part.index, canonical(part.url), part.byte_range, key, part.span, part.ends_span

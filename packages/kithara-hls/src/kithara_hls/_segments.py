@@ -1,10 +1,11 @@
 """One part after the other: from the cache or the network into the byte space."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final
 
 from kithara_assets import Assets, OfflineMiss, ResourceKey, ResourceStatus, StreamingResource
-from kithara_net import ByteStream, Net
+from kithara_net import ByteStream, Net, UnexpectedStatus
 
 from ._cipher import BLOCK, SegmentCipher
 from ._errors import SegmentInvalid
@@ -17,6 +18,8 @@ from ._tally import Tally
 from ._urls import redacted
 
 __all__ = ("SegmentFetcher",)
+
+_EXPIRED: Final = frozenset((401, 403, 404, 410))  # how servers refuse a token of yesterday
 
 
 class SegmentFetcher:
@@ -32,6 +35,7 @@ class SegmentFetcher:
         init_names: CacheNames,
         keys: KeyRing,
         table: PartTable,
+        refresh: Callable[[PlannedPart], Awaitable[PlannedPart | None]],
         tally: Tally,
         publish: Callable[[HlsEvent], None],
     ) -> None:
@@ -42,6 +46,7 @@ class SegmentFetcher:
         self._init_names = init_names
         self._keys = keys
         self._table = table
+        self._refresh = refresh
         self._tally = tally
         self._publish = publish
         self._met: set[ResourceKey] = set()  # an init section may come again
@@ -52,7 +57,11 @@ class SegmentFetcher:
         Raises OfflineMiss, KeyInvalid, SegmentInvalid, or an error of net or store.
         """
         await self._table.wait_demand(self._table.end)
-        cipher = await self._cipher(planned)
+        try:
+            cipher = await self._cipher(planned)
+        except UnexpectedStatus as error:
+            planned = await self._renewed(planned, error)
+            cipher = await self._cipher(planned)
         names = self._init_names if planned.index is None else self._segment_names
         key = names.key(planned.url, planned.byte_range)
         resource = self._store.open_streaming_resource(key)
@@ -94,9 +103,12 @@ class SegmentFetcher:
 
     async def _receive(self, planned: PlannedPart, part: Part, resource: StreamingResource) -> int:
         """Store the body as it arrives, no faster than it is wanted; answer its size."""
-        self._tally.requests += 1
         stored = 0
-        async with self._request(planned) as body:
+        async with AsyncExitStack() as stack:
+            try:
+                body = await self._request(planned, stack)
+            except UnexpectedStatus as error:
+                body = await self._request(await self._renewed(planned, error), stack)
             skip, wanted = 0, body.head.total
             if planned.byte_range is not None and planned.byte_range.stop is not None:
                 # A server that ignores ranges answers with the whole file.
@@ -127,10 +139,20 @@ class SegmentFetcher:
         await resource.flush()
         return stored
 
-    def _request(self, planned: PlannedPart) -> AbstractAsyncContextManager[ByteStream]:
+    async def _request(self, planned: PlannedPart, stack: AsyncExitStack) -> ByteStream:
+        self._tally.requests += 1
         if planned.byte_range is not None:
-            return self._net.get_range(planned.url, planned.byte_range)
-        return self._net.stream(planned.url)
+            answer = self._net.get_range(planned.url, planned.byte_range)
+        else:
+            answer = self._net.stream(planned.url)
+        return await stack.enter_async_context(answer)
+
+    async def _renewed(self, planned: PlannedPart, error: UnexpectedStatus) -> PlannedPart:
+        """The part with a URL that has not expired; raises `error` if there is none."""
+        renewed = await self._refresh(planned) if error.status in _EXPIRED else None
+        if renewed is None:
+            raise error
+        return renewed
 
     def _check_size(self, planned: PlannedPart, size: int) -> None:
         key_url = planned.key.url if planned.key is not None else None

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,7 +24,7 @@ from ._keys import KeyRing
 from ._names import CacheNames
 from ._options import HlsOptions
 from ._parts import PartTable
-from ._plan import plan_parts
+from ._plan import PlannedPart, plan_parts, renewed_plan
 from ._playlist import MediaPlaylist, Variant
 from ._segments import SegmentFetcher
 from ._tally import Tally
@@ -32,6 +33,22 @@ from ._view import View
 __all__ = ("HlsSession",)
 
 _AUDIO_CODECS: Final = ("mp4a", "mp3", "flac", "alac", "opus", "ac-3", "ec-3", "ac-4", "dts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The playlist to play, how it was come by, and what was offered.
+
+    ``name`` is its name in the cache; ``cached`` says that it, or the list that led to it, was
+    in the cache: its URLs may have expired.
+    """
+
+    name: str
+    playlist: MediaPlaylist
+    variants: tuple[Variant, ...]
+    variant: Variant
+    cached: bool
+    opening: tuple[HlsEvent, ...]
 
 
 class HlsSession:
@@ -48,18 +65,13 @@ class HlsSession:
         net: Net,
         options: HlsOptions,
         asset_root: str,
-        name: str,
-        playlist: MediaPlaylist,
-        variants: tuple[Variant, ...],
-        variant: Variant,
+        chosen: Chosen,
+        reload: Callable[[], Awaitable[MediaPlaylist]] | None,
         tally: Tally,
-        opening: Sequence[HlsEvent],
     ) -> None:
-        self._playlist = playlist
-        self._variants = variants
-        self._variant = variant
+        self._chosen = chosen
+        self._reload = reload
         self._tally = tally
-        self._opening = opening
         self._channel: EventChannel[HlsEvent] = EventChannel()
         self._table = PartTable(store, options.look_ahead)
         self._views: set[View] = set()
@@ -67,10 +79,10 @@ class HlsSession:
         self._closed = False
         self._error: Exception | None = None
         self._over = asyncio.Event()
-        self._codec = _audio_codec(variant.codecs)
-        self._plan = tuple(plan_parts(playlist))
+        self._codec = _audio_codec(chosen.variant.codecs)
+        self._plan = tuple(plan_parts(chosen.playlist))
         names = {
-            folder: CacheNames(asset_root, f"{folder}/{name}", resources)
+            folder: CacheNames(asset_root, f"{folder}/{chosen.name}", resources)
             for folder, resources in (
                 ("segments", [(p.url, p.byte_range) for p in self._plan if p.index is not None]),
                 ("init", [(p.url, p.byte_range) for p in self._plan if p.index is None]),
@@ -86,6 +98,7 @@ class HlsSession:
             init_names=names["init"],
             keys=KeyRing(store, net, options, names["keys"], tally, publish),
             table=self._table,
+            refresh=self._refresh,
             tally=tally,
             publish=publish,
         )
@@ -95,17 +108,17 @@ class HlsSession:
     @property
     def variants(self) -> tuple[Variant, ...]:
         """What the playlist offers, in its order."""
-        return self._variants
+        return self._chosen.variants
 
     @property
     def variant(self) -> Variant:
         """The one that is played."""
-        return self._variant
+        return self._chosen.variant
 
     @property
     def duration(self) -> float:
         """Seconds, as the playlist says it; decoding may find a little more or less."""
-        return self._playlist.duration
+        return self._chosen.playlist.duration
 
     @property
     def length(self) -> int | None:
@@ -175,10 +188,24 @@ class HlsSession:
         await self.aclose()
 
     async def _run(self) -> None:
-        for event in self._opening:
+        for event in self._chosen.opening:
             self._channel.publish(event)
-        for planned in self._plan:
-            await self._fetcher.lay(planned)
+        for number in range(len(self._plan)):
+            await self._fetcher.lay(self._plan[number])
+
+    async def _refresh(self, expired: PlannedPart) -> PlannedPart | None:
+        """Load a cached playlist anew, once; answer the same part with the URLs of today.
+
+        None if that is no way: it was not from the cache, or describes other parts now.
+        """
+        reload, self._reload = self._reload, None
+        if reload is None:
+            return None
+        renewed = renewed_plan(self._plan, await reload())
+        if renewed is None:
+            return None
+        number, self._plan = self._plan.index(expired), renewed
+        return renewed[number]
 
     def _pipeline_over(self, pipeline: asyncio.Task[None]) -> None:
         if pipeline.cancelled():

@@ -10,7 +10,7 @@ from ._events import HlsEvent, PlaylistLoaded, VariantSelected
 from ._loading import PlaylistLoader
 from ._options import HlsOptions
 from ._playlist import MediaPlaylist, MultivariantPlaylist, Rendition, Variant
-from ._session import HlsSession
+from ._session import Chosen, HlsSession
 from ._tally import Tally
 from ._urls import redacted
 
@@ -42,8 +42,25 @@ class HlsSource:
         asset_root = AssetId.from_url(self.url).asset_root
         tally = Tally()
         loader = PlaylistLoader(self._store, self._net, self._options, asset_root, tally)
-        top, cached = await loader.load(self.url, "master")
+        chosen = await self._choose_playlist(loader, fresh=False)
+
+        async def reload() -> MediaPlaylist:
+            return (await self._choose_playlist(loader, fresh=True)).playlist
+
+        return HlsSession(
+            store=self._store,
+            net=self._net,
+            options=self._options,
+            asset_root=asset_root,
+            chosen=chosen,
+            reload=reload if chosen.cached and not self._options.offline else None,
+            tally=tally,
+        )
+
+    async def _choose_playlist(self, loader: PlaylistLoader, *, fresh: bool) -> Chosen:
+        top, cached = await loader.load(self.url, "master", fresh=fresh)
         opening: list[HlsEvent] = [_loaded(top, cached=cached)]
+        any_cached = cached
         rendition: Rendition | None = None
         variants: tuple[Variant, ...]
         if isinstance(top, MediaPlaylist):
@@ -56,20 +73,17 @@ class HlsSource:
             name, url = f"variant_{variant.index}", variant.url
             if rendition is not None and rendition.url is not None:
                 name, url = f"audio_{rendition.index}", rendition.url
-            playlist, cached = await loader.load_media(url, name)
+            playlist, cached = await loader.load_media(url, name, fresh=fresh)
+            any_cached = any_cached or cached
             opening.append(_loaded(playlist, cached=cached))
         opening.append(VariantSelected(variant=variant, rendition=rendition))
-        return HlsSession(
-            store=self._store,
-            net=self._net,
-            options=self._options,
-            asset_root=asset_root,
+        return Chosen(
             name=name,
             playlist=playlist,
             variants=variants,
             variant=variant,
-            tally=tally,
-            opening=opening,
+            cached=any_cached,
+            opening=tuple(opening),
         )
 
     def _choose(self, variants: tuple[Variant, ...]) -> Variant:
