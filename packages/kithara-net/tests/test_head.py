@@ -32,7 +32,6 @@ def parse(
         final_url=URL,
         headers=HeaderMap(pairs),
         asked=asked,
-        url=URL,
         codings=codings,
     )
 

@@ -8,10 +8,10 @@ from typing import Self
 import aiohttp
 
 from kithara_net._errors import BodyTruncated, NetClosed, NetError, RangeMismatch, TimedOut
-from kithara_net._head import ends_with_connection
-from kithara_net._headers import HeaderMap
 from kithara_net._models import RangeSpec, ResponseHead
+from kithara_net._stall import StallWatch
 from kithara_net._trace import BytesReceived, Trace
+from kithara_net._urls import shown
 
 
 class Body:
@@ -25,14 +25,15 @@ class Body:
         response: aiohttp.ClientResponse,
         *,
         session: aiohttp.ClientSession,
-        url: str,
+        final_url: str,
+        by_connection: bool,
         asked: RangeSpec | None,
         stall_timeout: float | None,
         trace: Trace | None = None,
     ) -> None:
         self._response = response
         self._session = session
-        self._url = url
+        self._final_url = final_url
         self._asked = asked
         self._stall_timeout = stall_timeout
         self._trace = trace
@@ -44,10 +45,13 @@ class Body:
         self._failure: NetError | None = None
         self._broken: Exception | None = None
         self._closing: asyncio.Future[None] | None = None
-        self._by_connection = ends_with_connection(HeaderMap(response.headers.items()))
+        self._by_connection = by_connection
+        self._watch: StallWatch | None = None
+        if stall_timeout is not None:
+            self._watch = StallWatch(response.content, stall_timeout)
         connection = response.connection
         if connection is not None and (protocol := connection.protocol) is not None:
-            # From here on `stall_timeout` counts, and only while somebody waits.
+            # From here on `StallWatch` counts, and only while somebody waits.
             protocol.read_timeout = None
             protocol.start_timeout()
             if self._by_connection:
@@ -69,7 +73,7 @@ class Body:
     def close(self) -> None:
         """Let go of the connection: back to the pool if the body was read, else closed at once."""
         self._closed = True
-        self._response.close()
+        self._let_go()
 
     def __aiter__(self) -> Self:
         return self
@@ -83,10 +87,12 @@ class Body:
         self._received += len(piece)
         if self._expected is not None and self._received > self._expected:
             reason = f"more than the declared {self._expected} bytes arrived"
-            raise self._failed(RangeMismatch(url=self._url, byte_range=self._asked, reason=reason))
+            raise self._failed(
+                RangeMismatch(url=shown(self._final_url), byte_range=self._asked, reason=reason)
+            )
         if piece:
             if self._trace is not None:
-                self._trace(BytesReceived(url=self._url, count=len(piece)))
+                self._trace(BytesReceived(url=shown(self._final_url), count=len(piece)))
             return piece
         if self._broken is not None or not self._end_is_proven():
             raise self._failed(self._broken_off()) from self._broken
@@ -97,22 +103,29 @@ class Body:
         """The bytes that are there, waiting for some; empty at the end or with `_broken` set."""
         content = self._response.content
         if self._closed:
-            raise self._failed(NetClosed(url=self._url))
+            raise self._failed(NetClosed(url=shown(self._final_url)))
+        watch = self._watch
         try:
-            piece = content.read_nowait()
+            if watch is not None:
+                watch.begin()
+            piece = await content.readany()
             while not piece and not content.at_eof():
-                async with asyncio.timeout(self._stall_timeout):
-                    piece = await content.readany()
+                piece = await content.readany()
             return piece
         except TimeoutError as exc:
             seconds = self._stall_timeout or 0.0
-            raise self._failed(TimedOut(url=self._url, phase="stall", seconds=seconds)) from exc
+            raise self._failed(
+                TimedOut(url=shown(self._final_url), phase="stall", seconds=seconds)
+            ) from exc
         except (aiohttp.ClientError, OSError) as exc:
             self._broken = exc
         except RuntimeError as exc:
             if not self._session.closed:
                 raise
             self._broken = exc
+        finally:
+            if watch is not None:
+                watch.end()
         # The failure hides the bytes that arrived before it; forgetting it is the way to them.
         content.set_exception(None)  # type: ignore[arg-type] # see the line above
         return content.read_nowait()
@@ -129,13 +142,20 @@ class Body:
 
     def _broken_off(self) -> NetError:
         if self._closed or self._session.closed:
-            return NetClosed(url=self._url)
-        return BodyTruncated(url=self._url, received=self._received, expected=self._expected)
+            return NetClosed(url=shown(self._final_url))
+        return BodyTruncated(
+            url=shown(self._final_url), received=self._received, expected=self._expected
+        )
 
     def _failed(self, failure: NetError) -> NetError:
         self._failure = failure
-        self._response.close()
+        self._let_go()
         return failure
+
+    def _let_go(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        self._response.close()
 
 
 def _retrieve(closing: asyncio.Future[None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -23,7 +23,7 @@ from kithara_net._errors import (
     NetError,
     RedirectRefused,
 )
-from kithara_net._head import content_coding, parse_head
+from kithara_net._head import content_coding, ends_with_connection, parse_head
 from kithara_net._headers import HeaderMap
 from kithara_net._inflate import Inflater, TooLong
 from kithara_net._models import FetchedBytes, NetOptions, RangeSpec, ResponseHead
@@ -67,6 +67,11 @@ class HttpClient:
     ) -> None:
         self._options = options if options is not None else NetOptions()
         self._sessions = Sessions(self._options, session, trace)
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self._options.connect_timeout,
+            sock_read=self._options.first_byte_timeout,
+        )
         self._sign = sign
         self._trace = trace
         self._bodies: set[Body] = set()
@@ -106,55 +111,37 @@ class HttpClient:
         """
         codings = _CODINGS if byte_range is None else frozenset[str]()
         async with self._exchange("GET", url, headers, byte_range, codings) as body:
-            head, shown_url = body.head, shown(body.head.final_url)
-            too_large = BodyTooLarge(url=shown_url, max_bytes=max_bytes)
-            if head.stop is not None and head.stop - head.start > max_bytes:
-                raise too_large
-            coding = content_coding(HeaderMap(head.headers.items()))
-            inflater = Inflater(coding, max_bytes) if coding in _CODINGS else None
-            pieces: list[bytes] = []
-            arrived = 0
+            head = body.head
             try:
-                async for piece in body:
-                    arrived += len(piece)
-                    if arrived > max_bytes:
-                        raise too_large
-                    if inflater is None:
-                        pieces.append(piece)
-                    else:
-                        inflater.feed(piece)
-                whole = b"".join(pieces) if inflater is None else inflater.finish()
+                whole = await _inflated(body, max_bytes)
             except TooLong:
-                raise too_large from None
+                raise BodyTooLarge(url=shown(head.final_url), max_bytes=max_bytes) from None
             except zlib.error as exc:
-                raise BodyCorrupt(url=shown_url, encoding=coding) from exc
+                coding = content_coding(HeaderMap(head.headers.items()))
+                raise BodyCorrupt(url=shown(head.final_url), encoding=coding) from exc
         if head.status != 206:
             head = replace(head, stop=len(whole), total=len(whole))
         return FetchedBytes(head=head, body=whole)
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[ByteStream]:
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The resource from its beginning, as it arrives and exactly as stored.
 
         Leaving before the end closes the connection at once. Raises `NetError`s on entry and
         while iterating.
         """
-        async with self._exchange("GET", url, headers, None) as body:
-            yield body
+        return self._exchange("GET", url, headers, None)
 
-    @asynccontextmanager
-    async def get_range(
+    def get_range(
         self, url: str, byte_range: RangeSpec, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[ByteStream]:
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of `byte_range`, fewer only where the resource ends before.
 
         A 206 that does not fit raises `RangeMismatch` before any byte. A server that ignores
         ranges answers 200 with everything: `head.start` is 0 then, and the caller decides.
         """
-        async with self._exchange("GET", url, headers, byte_range) as body:
-            yield body
+        return self._exchange("GET", url, headers, byte_range)
 
     async def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> ResponseHead:
         """What the server tells of the resource without sending it.
@@ -174,18 +161,19 @@ class HttpClient:
         codings: frozenset[str] = frozenset(),
     ) -> AsyncIterator[Body]:
         """One request with its redirects, its head checked, its connection let go at the end."""
-        parsed(url)
         if self._closed:
             raise NetClosed(url=shown(url))
         request = NetRequest(
             method=method, url=url, headers=self._fields(headers), byte_range=byte_range
         )
         response, target, session, redirected = await self._answer(request, codings)
-        shown_url = shown(str(target))
+        final_url = str(target)
+        fields = HeaderMap(response.headers.items())
         body = Body(
             response,
             session=session,
-            url=shown_url,
+            final_url=final_url,
+            by_connection=ends_with_connection(fields),
             asked=byte_range,
             stall_timeout=self._options.stall_timeout,
             trace=self._trace,
@@ -195,10 +183,9 @@ class HttpClient:
             body.accept(
                 parse_head(
                     status=response.status,
-                    final_url=str(target),
-                    headers=HeaderMap(response.headers.items()),
+                    final_url=final_url,
+                    headers=fields,
                     asked=byte_range,
-                    url=shown_url,
                     codings=codings,
                     redirected=redirected,
                 )
@@ -251,7 +238,7 @@ class HttpClient:
         self, method: str, target: URL, fields: dict[str, str], secrets: frozenset[str]
     ) -> tuple[aiohttp.ClientResponse, URL, aiohttp.ClientSession]:
         """The first answer that is no redirect, where it came from, and through which session."""
-        first, trusted = origin(target), True
+        first, trusted = target, True
         for _ in range(self._options.max_redirects + 1):
             session = self._sessions.trusted() if trusted else self._sessions.stranger()
             response = await self._send(session, method, target, fields)
@@ -259,7 +246,7 @@ class HttpClient:
                 return response, target, session
             response.release()
             target = self._redirected(target, response.headers.get("Location"))
-            if trusted and origin(target) != first:
+            if trusted and origin(target) != origin(first):
                 # Once a stranger was in the chain, it stays without credentials.
                 trusted = False
                 fields = {n: v for n, v in fields.items() if n.lower() not in secrets}
@@ -281,16 +268,15 @@ class HttpClient:
     async def _send(
         self, session: aiohttp.ClientSession, method: str, target: URL, fields: dict[str, str]
     ) -> aiohttp.ClientResponse:
-        url = shown(str(target))
         if self._ended(session):
-            raise NetClosed(url=url)
+            raise NetClosed(url=shown(str(target)))
         if not _holds(fields, "User-Agent") and "User-Agent" not in session.headers:
             fields = {"User-Agent": self._options.user_agent, **fields}
         failure: NetError | None = None
         cause: BaseException | None = None
-        trace, begun = self._trace, 0.0
+        trace, url, begun = self._trace, "", 0.0
         if trace is not None:
-            begun = asyncio.get_running_loop().time()
+            url, begun = shown(str(target)), asyncio.get_running_loop().time()
         try:
             response = await session.request(
                 method,
@@ -300,19 +286,18 @@ class HttpClient:
                 raise_for_status=False,
                 auto_decompress=False,
                 read_bufsize=_READ_BUFFER,
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    sock_connect=self._options.connect_timeout,
-                    sock_read=self._options.first_byte_timeout,
-                ),
+                timeout=self._timeout,
                 trace_request_ctx=url,
             )
         except REQUEST_FAILURES as exc:
             failure, cause = request_failure(exc, target, self._options)
         # Raised out here, or aiohttp's own error would hang on as the context, address and all.
         if failure is not None:
-            raise (NetClosed(url=url) if self._ended(session) else failure) from cause
-        _log.debug("%s %s: %d", method, url, response.status)
+            if self._ended(session):
+                failure = NetClosed(url=failure.url)
+            raise failure from cause
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s %s: %d", method, shown(str(target)), response.status)
         if trace is not None:
             seconds = asyncio.get_running_loop().time() - begun
             try:
@@ -328,3 +313,23 @@ class HttpClient:
 
 def _holds(fields: Mapping[str, str], name: str) -> bool:
     return any(known.lower() == name.lower() for known in fields)
+
+
+async def _inflated(body: Body, max_bytes: int) -> bytes:
+    """All of a body, inflated if need be; `TooLong` as soon as it is known to be, as sent or so."""
+    head = body.head
+    if head.stop is not None and head.stop - head.start > max_bytes:
+        raise TooLong
+    coding = content_coding(HeaderMap(head.headers.items()))
+    inflater = Inflater(coding, max_bytes) if coding in _CODINGS else None
+    pieces: list[bytes] = []
+    arrived = 0
+    async for piece in body:
+        arrived += len(piece)
+        if arrived > max_bytes:
+            raise TooLong
+        if inflater is None:
+            pieces.append(piece)
+        else:
+            inflater.feed(piece)
+    return b"".join(pieces) if inflater is None else inflater.finish()

@@ -7,6 +7,7 @@ from collections import deque
 from kithara_net._errors import ContentChanged, RangeNotSatisfiable
 from kithara_net._identity import Identity, compare, may_rotate
 from kithara_net._models import RangeSpec, ResponseHead, Validator
+from kithara_net._urls import shown
 
 
 class Continuity:
@@ -117,7 +118,7 @@ class Continuity:
     def changed(self, after: Validator | None, total: int | None) -> ContentChanged:
         """The error for an answer about another version."""
         return ContentChanged(
-            url=self._url,
+            url=shown(self._url),
             before=self._first.validator,
             after=after,
             total_before=self._total,

@@ -16,6 +16,7 @@ from kithara_net._errors import (
 )
 from kithara_net._headers import HeaderMap
 from kithara_net._models import RangeSpec, ResponseHead, Validator
+from kithara_net._urls import shown
 
 # 18 digits: an exabyte, and still a signed 64-bit number everywhere below us.
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
@@ -31,35 +32,37 @@ def parse_head(
     final_url: str,
     headers: HeaderMap,
     asked: RangeSpec | None,
-    url: str,
     codings: frozenset[str] = frozenset(),
     redirected: bool = False,
 ) -> ResponseHead:
     """The head of a usable response; `codings` are the content codings that were asked for.
 
-    `url` is what errors show. Raises `UnexpectedStatus`, `RangeNotSatisfiable`, `RangeMismatch`,
+    Raises `UnexpectedStatus`, `RangeNotSatisfiable`, `RangeMismatch`,
     `BodyEncoded`, `BadResponse`.
     """
     if status == 416:
         total = _unsatisfied_total(headers)
-        raise RangeNotSatisfiable(url=url, byte_range=asked, total=total)
+        raise RangeNotSatisfiable(url=shown(final_url), byte_range=asked, total=total)
     if status not in _WHOLE and status != 206:
         raise UnexpectedStatus(
-            url=url, status=status, retry_after=retry_after(headers), redirected=redirected
+            url=shown(final_url),
+            status=status,
+            retry_after=retry_after(headers),
+            redirected=redirected,
         )
     coding = content_coding(headers)
     if coding != "identity" and coding not in codings:
-        raise BodyEncoded(url=url, encoding=coding)
+        raise BodyEncoded(url=shown(final_url), encoding=coding)
     transfer = [token for token in _tokens(headers, "Transfer-Encoding") if token != "identity"]
     if transfer not in ([], ["chunked"]):
-        raise BodyEncoded(url=url, encoding=", ".join(transfer))
+        raise BodyEncoded(url=shown(final_url), encoding=", ".join(transfer))
 
-    length = None if transfer else _content_length(headers, url)
+    length = None if transfer else _content_length(headers, final_url)
     start, stop, total = 0, length, length
     if coding != "identity":
         stop = total = None
     if status == 206:
-        start, stop, total = _partial(headers, asked, length, url)
+        start, stop, total = _partial(headers, asked, length, final_url)
     return ResponseHead(
         status=status,
         final_url=final_url,
@@ -101,7 +104,7 @@ def _partial(
     """Start, stop and total of a 206 that fits `asked`."""
 
     def mismatch(reason: str) -> RangeMismatch:
-        return RangeMismatch(url=url, byte_range=asked, reason=reason)
+        return RangeMismatch(url=shown(url), byte_range=asked, reason=reason)
 
     if asked is None:
         raise mismatch("the server sent a part (206)")
@@ -138,10 +141,10 @@ def _content_length(headers: HeaderMap, url: str) -> int | None:
     if not fields:
         return None
     if len(fields) > 1:
-        raise BadResponse(url=url, reason="it has several Content-Length")
+        raise BadResponse(url=shown(url), reason="it has several Content-Length")
     text = fields.pop()
     if not _NUMBER.match(text):
-        raise BadResponse(url=url, reason="it has an unreadable Content-Length")
+        raise BadResponse(url=shown(url), reason="it has an unreadable Content-Length")
     return int(text)
 
 

@@ -73,7 +73,7 @@ class ResumedBody:
                 self._head = await self._enter(self._begin())
             except NetError as error:
                 await self._budget.wait(error)
-        self._so_far = Continuity(self._head, url=shown(self._url), probe_size=self._probe_size)
+        self._so_far = Continuity(self._head, url=self._url, probe_size=self._probe_size)
 
     async def close(self) -> None:
         """Let go of the connection; a later step raises `NetClosed`."""
