@@ -99,7 +99,7 @@ async def test_a_seek_into_a_file_that_is_not_here_asks_for_that_place(
                 assert sent < (media / name).stat().st_size
 
 
-def three_from_ten(file: io.RawIOBase | io.BufferedReader) -> npt.NDArray[np.float32]:
+def three_from_ten(file: io.RawIOBase | io.BufferedReader) -> npt.NDArray[np.number]:
     with file, open_decoder(file) as decoder:
         decoder.seek(10 * RATE)
         return decoder.read(3)
