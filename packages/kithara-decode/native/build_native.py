@@ -5,7 +5,16 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("input.c", "decoder.c", "mpg123.c", "sndfile.c", "vorbis.c", "opus.c", "flac.c")
+SOURCES = (
+    "input.c",
+    "decoder.c",
+    "mpg123.c",
+    "sndfile.c",
+    "vorbis.c",
+    "opus.c",
+    "flac.c",
+    "ogg_link.c",
+)
 
 ffibuilder = FFI()
 

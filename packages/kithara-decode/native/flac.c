@@ -11,6 +11,9 @@ typedef struct {
     FLAC__StreamDecoder *flac;
     kd_decoder *decoder;
     int in_ogg;
+    kd_ogg_link link;
+    int chained;   /* another link was entered */
+    int info_seen; /* the link has said what it is */
     int32_t *block; /* the rest of the last block, interleaved */
     int64_t held, taken;
     int bits;          /* of the block's samples */
@@ -30,8 +33,10 @@ static FLAC__StreamDecoderReadStatus read_bytes(const FLAC__StreamDecoder *flac,
                                                 size_t *size, void *client)
 {
     (void)flac;
-    kd_input *input = ((flac_state *)client)->decoder->input;
-    int64_t got = kd_input_read_some(input, out, (int64_t)*size);
+    flac_state *state = client;
+    kd_input *input = state->decoder->input;
+    int64_t got = state->in_ogg ? kd_link_read(&state->link, input, out, (int64_t)*size)
+                                : kd_input_read_some(input, out, (int64_t)*size);
     *size = got > 0 ? (size_t)got : 0;
     return got < 0    ? FLAC__STREAM_DECODER_READ_STATUS_ABORT
            : got == 0 ? FLAC__STREAM_DECODER_READ_STATUS_END_OF_STREAM
@@ -45,6 +50,7 @@ static FLAC__StreamDecoderSeekStatus seek_bytes(const FLAC__StreamDecoder *flac,
     kd_input *input = ((flac_state *)client)->decoder->input;
     if (!kd_input_seekable(input))
         return FLAC__STREAM_DECODER_SEEK_STATUS_UNSUPPORTED;
+    kd_link_moved(&((flac_state *)client)->link, (int64_t)offset);
     return kd_input_seek(input, (int64_t)offset, SEEK_SET) < 0 ? FLAC__STREAM_DECODER_SEEK_STATUS_ERROR
                                                                : FLAC__STREAM_DECODER_SEEK_STATUS_OK;
 }
@@ -71,7 +77,8 @@ static FLAC__StreamDecoderLengthStatus length_bytes(const FLAC__StreamDecoder *f
 static FLAC__bool at_end(const FLAC__StreamDecoder *flac, void *client)
 {
     (void)flac;
-    return kd_input_ended(((flac_state *)client)->decoder->input);
+    flac_state *state = client;
+    return state->in_ogg ? state->link.over : kd_input_ended(state->decoder->input);
 }
 
 static int is_silent(const FLAC__int32 *const planes[], unsigned channels, unsigned frames)
@@ -118,6 +125,7 @@ static void take_metadata(const FLAC__StreamDecoder *flac, const FLAC__StreamMet
     (void)flac;
     flac_state *state = client;
     kd_decoder *decoder = state->decoder;
+    state->info_seen |= metadata->type == FLAC__METADATA_TYPE_STREAMINFO;
     if (metadata->type == FLAC__METADATA_TYPE_STREAMINFO && decoder->sample_rate == 0) {
         const FLAC__StreamMetadata_StreamInfo *info = &metadata->data.stream_info;
         decoder->sample_rate = (int32_t)info->sample_rate;
@@ -148,8 +156,8 @@ static void take_error(const FLAC__StreamDecoder *flac, FLAC__StreamDecoderError
                         : "blocks are missing or damaged";
 }
 
-/* Stand at the first byte with nothing read. */
-static int start(flac_state *state)
+/* Begin to read a stream where the input stands. */
+static int begin(flac_state *state)
 {
     FLAC__StreamDecoderInitStatus (*init)(FLAC__StreamDecoder *, FLAC__StreamDecoderReadCallback,
         FLAC__StreamDecoderSeekCallback, FLAC__StreamDecoderTellCallback,
@@ -163,12 +171,18 @@ static int start(flac_state *state)
     if (state->flac == NULL)
         return 0;
     state->held = state->taken = state->next = state->gap = state->silent = 0;
-    state->damaged = state->changed = 0;
+    state->damaged = state->changed = state->info_seen = 0;
     FLAC__stream_decoder_set_metadata_respond(state->flac, FLAC__METADATA_TYPE_VORBIS_COMMENT);
-    return kd_input_seek(state->decoder->input, 0, SEEK_SET) == 0 &&
-           init(state->flac, read_bytes, seek_bytes, tell_bytes, length_bytes, at_end, take_block,
+    return init(state->flac, read_bytes, seek_bytes, tell_bytes, length_bytes, at_end, take_block,
                 take_metadata, take_error, state) == FLAC__STREAM_DECODER_INIT_STATUS_OK &&
-           FLAC__stream_decoder_process_until_end_of_metadata(state->flac);
+           FLAC__stream_decoder_process_until_end_of_metadata(state->flac) && state->info_seen;
+}
+
+/* Stand at the first byte with nothing read. */
+static int start(flac_state *state)
+{
+    kd_link_moved(&state->link, 0);
+    return kd_input_seek(state->decoder->input, 0, SEEK_SET) == 0 && begin(state);
 }
 
 static void write_samples(void *out, int format, const int32_t *samples, int64_t count, int bits)
@@ -221,6 +235,12 @@ static void load_block(flac_state *state)
             if (state->damaged) {
                 state->damaged = 0;
                 kd_lost(decoder, state->silent > due ? state->silent - due : -1, state->reason);
+            } else if (state->link.over) {
+                state->chained = 1;
+                kd_link_enter(&state->link);
+                if (begin(state))
+                    break;
+                kd_fail(decoder, KD_FORMAT_CHANGED, "");
             } else
                 decoder->status = KD_END;
             return;
@@ -291,7 +311,7 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     state->held = state->taken = 0;
     state->next = number;
     state->seeking = 1;
-    int found = FLAC__stream_decoder_seek_absolute(state->flac, (FLAC__uint64)number);
+    int found = !state->chained && FLAC__stream_decoder_seek_absolute(state->flac, (FLAC__uint64)number);
     int exact = found && state->held > 0 && state->next - state->held == number && !state->changed;
     state->seeking = 0;
     state->gap = 0;

@@ -48,6 +48,18 @@ int kd_input_seekable(const kd_input *input);
 int kd_input_failed(const kd_input *input);
 void kd_input_opening(kd_input *input, int opening);
 
+typedef struct {
+    unsigned char header[27 + 255]; /* of the page that is being read */
+    int64_t held, taken, body;      /* of it; and how much of the page follows it */
+    unsigned char stray[4096];      /* bytes that belong to no page */
+    int64_t strays;
+    int inside; /* a page was seen that does not begin a stream */
+    int over;   /* the header is the next link's */
+} kd_ogg_link;
+void kd_link_moved(kd_ogg_link *link, int64_t offset);
+void kd_link_enter(kd_ogg_link *link);
+int64_t kd_link_read(kd_ogg_link *link, kd_input *input, void *out, int64_t size);
+
 struct kd_decoder {
     int32_t sample_rate;
     int32_t channels;

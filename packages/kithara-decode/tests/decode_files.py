@@ -47,6 +47,15 @@ def ffmpeg_pcm(path: Path, channels: int) -> npt.NDArray[np.float32]:
     return np.frombuffer(raw, np.float32).reshape(-1, channels)
 
 
+def mpg123_pcm(path: Path, channels: int) -> npt.NDArray[np.float32]:
+    """Decode with the mpg123 command line."""
+    if shutil.which("mpg123") is None:
+        pytest.skip("the mpg123 command line is not installed")
+    words = ["mpg123", "-q", "-e", "f32", "-s", str(path)]
+    raw = subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
+    return np.frombuffer(raw, np.float32).reshape(-1, channels)
+
+
 class Media:
     """Makes each file once per session, on demand, by its name."""
 

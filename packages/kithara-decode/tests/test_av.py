@@ -204,10 +204,3 @@ def test_a_span_from_the_middle_keeps_its_first_packet(corpora: Path) -> None:
     )
     with open_decoder(Unseekable(content)) as decoder:
         assert len(everything(decoder)) == 21 * 1024
-
-
-def test_real_files(corpora: Path) -> None:
-    for name in ("sample.adts", "sample_alac.mp4", "sample_fragmented_seekable.mp4"):
-        path = corpora / "audio/media3" / name
-        with path.open("rb") as file, open_decoder(file) as decoder:
-            assert len(everything(decoder)) == len(ffmpeg_pcm(path, 1)), name

@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import io
 import random
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
-from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm
+from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm, mpg123_pcm
 
 from kithara_decode import (
     CorruptAudio,
@@ -23,15 +20,6 @@ from kithara_decode._mpg123 import Mpg123Decoder
 def decode(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     with open_decoder(io.BytesIO(content)) as decoder:
         return np.concatenate(list(decoder.blocks(4096)))
-
-
-def mpg123_pcm(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    if shutil.which("mpg123") is None:
-        pytest.skip("the mpg123 command line is not installed")
-    raw = subprocess.run(
-        ["mpg123", "-q", "-e", "f32", "-s", path], check=True, stdout=subprocess.PIPE
-    ).stdout
-    return np.frombuffer(raw, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +38,7 @@ def test_every_sample_is_mpg123s(media: Media, name: str, options: tuple[str, ..
         assert isinstance(decoder, Mpg123Decoder)
         pcm = np.concatenate(list(decoder.blocks(1000)))
         assert decoder.frames in (None, len(pcm))
-    assert np.array_equal(pcm.reshape(-1), mpg123_pcm(path))
+    assert np.array_equal(pcm, mpg123_pcm(path, pcm.shape[1]))
 
 
 def test_gapless_gives_back_the_frames_that_were_encoded(media: Media) -> None:
@@ -159,20 +147,3 @@ def test_nothing_behind_a_header_is_corrupt() -> None:
     lonely = b"\xff\xfb\x90\x64" + bytes(413)
     with pytest.raises(CorruptAudio), open_decoder(io.BytesIO(lonely[:100]), hint="mp3") as decoder:
         decoder.read(100)
-
-
-def test_iso_vectors(corpora: Path) -> None:
-    for path in sorted((corpora / "audio/minimp3").glob("*.bit")):
-        reference = np.frombuffer(path.with_suffix(".pcm").read_bytes(), "<i2") / 32768
-        pcm = decode(path.read_bytes()).reshape(-1).clip(-1, 1)
-        count = min(len(pcm), len(reference))
-        assert len(pcm) == len(mpg123_pcm(path))
-        rms = np.sqrt(np.mean((pcm[:count] - reference[:count]) ** 2))
-        assert rms < 2e-5, path.name
-
-
-def test_real_files(corpora: Path) -> None:
-    for path in [corpora / "audio/kithara-test.mp3", *(corpora / "audio/media3").glob("*.mp3")]:
-        with path.open("rb") as file, open_decoder(file) as decoder:
-            frames = sum(len(block) for block in decoder.blocks(8192))
-            assert frames == len(mpg123_pcm(path)) // decoder.spec.channels, path.name

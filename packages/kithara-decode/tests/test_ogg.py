@@ -135,13 +135,3 @@ def test_headers_alone_are_corrupt(media: Media) -> None:
     content = vorbis(media).read_bytes()[:60]
     with pytest.raises(CorruptAudio):
         open_decoder(Unseekable(content))
-
-
-def test_real_files(corpora: Path) -> None:
-    for name in ("bear.opus", "bear_vorbis.ogg", "bear_flac.ogg", "bear_duplicate_header.opus"):
-        path = corpora / "audio/media3" / name
-        with path.open("rb") as file, open_decoder(file) as decoder:
-            frames = len(everything(decoder))
-        assert frames == {"bear.opus": 131_520, "bear_duplicate_header.opus": 131_520}.get(
-            name, 131_568
-        )

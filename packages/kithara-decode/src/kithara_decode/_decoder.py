@@ -42,6 +42,7 @@ class BaseDecoder(ABC):
         self._silence = 0  # frames of a loss that are still to be delivered
         self._spec = spec
         self._frames = frames
+        self._promised = frames  # what `frames` says, or less where more may follow
         self._seekable = seekable
         self._tags = MappingProxyType(dict(tags))
         self._position = 0
@@ -161,11 +162,11 @@ class BaseDecoder(ABC):
         self.close()
 
     def _check_length(self) -> None:
-        if self._frames is None or self._slack is None:
+        if self._promised is None or self._slack is None:
             return
-        if self._position < self._frames - self._slack:
+        if self._position < self._promised - self._slack:
             raise EncodedLengthMismatch(
-                container=self._container, promised=self._frames, produced=self._position
+                container=self._container, promised=self._promised, produced=self._position
             )
 
     def _check_usable(self) -> None:

@@ -27,7 +27,7 @@ class SndfileDecoder(NativeDecoder):
             header_bytes=header_bytes,
         )
         if extent is not None:
-            self._frames = self._frames_promised(source, extent)
+            self._frames = self._promised = self._frames_promised(source, extent)
 
     def _frames_promised(self, source: Input, extent: SoundExtent) -> int | None:
         """Extend libsndfile's count to what the header promised before the file was cut."""
