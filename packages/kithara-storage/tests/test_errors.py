@@ -17,7 +17,7 @@ def test_every_error_has_our_base_and_is_no_os_error() -> None:
         if isinstance(found := getattr(kithara_storage, name), type)
         and issubclass(found, Exception)
     ]
-    assert len(errors) == 8
+    assert len(errors) == 11
     for error in errors:
         assert issubclass(error, StorageError)
         assert not issubclass(error, OSError)

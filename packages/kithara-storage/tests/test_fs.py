@@ -183,7 +183,8 @@ async def test_a_sync_that_failed_is_never_tried_again(
     assert again.value is caught.value
     assert fs.calls == ["ftruncate", *calls]
     assert resource.status is ResourceStatus.FAILED
-    assert resource.read_at(0, 3) == b"abc"
+    # what a sync could not write may change in memory too
+    assert resource.read_at(0, 3) == (b"" if broken == "fdatasync" else b"abc")
     resource.close()
     assert os.listdir(tmp_path) == []
     with StreamingResource.open(tmp_path / "a", writer, fs=fs) as fresh:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from kithara_storage import (
+    ContentMismatch,
     DiskWriter,
     LengthMismatch,
     ResourceClosed,
@@ -67,17 +68,33 @@ async def test_written_committed_and_opened_again(tmp_path: Path, writer: DiskWr
         assert again.next_hole(0, 100) is None
 
 
-async def test_published_bytes_never_change(tmp_path: Path, writer: DiskWriter) -> None:
+async def test_bytes_that_come_again_are_compared(tmp_path: Path, writer: DiskWriter) -> None:
     with StreamingResource.open(tmp_path / "a", writer) as resource:
         await resource.write_at(2, b"22")
-        await resource.write_at(0, b"xxxxxx")  # in the same batch or in the next: the same result
+        await resource.write_at(0, b"0022")  # in the same batch or in the next: the same result
         await resource.flush()
-        assert resource.read_at(0, 9) == b"xx22xx"
-        await resource.write_at(0, b"yyyyyyyy")
+        await resource.write_at(1, b"0224")
         await resource.flush()
-        assert resource.read_at(0, 9) == b"xx22xxyy"
-        await resource.commit(8)
-        assert resource.path.read_bytes() == b"xx22xxyy"
+        assert resource.read_at(0, 9) == b"00224"
+        await resource.write_at(3, b"2x56")
+        with pytest.raises(ContentMismatch) as caught:
+            await resource.flush()
+        assert caught.value.offset == 4
+        assert resource.status is ResourceStatus.FAILED
+        with pytest.raises(ContentMismatch):
+            await resource.commit(7)
+    assert os.listdir(tmp_path) == []
+
+
+async def test_nothing_of_a_batch_that_contradicts_itself_is_published(
+    tmp_path: Path, writer: DiskWriter
+) -> None:
+    with StreamingResource.open(tmp_path / "a", writer) as resource:
+        await asyncio.gather(resource.write_at(0, b"ab"), resource.write_at(1, b"x"))
+        with pytest.raises(ContentMismatch):
+            await resource.flush()
+        assert resource.read_at(0, 1) in {b"", b"a"}
+        assert resource.read_at(1, 1) in {b"", b"b"}
 
 
 async def test_what_a_caller_changes_afterwards_does_not_arrive(

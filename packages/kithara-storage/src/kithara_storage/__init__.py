@@ -2,8 +2,11 @@
 
 from ._atomic import AtomicResource
 from ._errors import (
+    ContentMismatch,
     DiskFull,
+    GenerationReplaced,
     LengthMismatch,
+    NotWritable,
     ResourceClosed,
     ResourceIncomplete,
     ResourceMissing,
@@ -12,7 +15,8 @@ from ._errors import (
     WriterClosed,
 )
 from ._fs import FsOps
-from ._models import Durability, ResourceStatus, WaitOutcome
+from ._memory import MemoryFs
+from ._models import Durability, Identity, ResourceStatus, WaitOutcome
 from ._ranges import RangeSet
 from ._streaming import StreamingResource
 from ._waiters import CancelToken
@@ -26,14 +30,19 @@ __all__ = (
     # facts
     "CancelToken",
     "Durability",
+    "Identity",
     "RangeSet",
     "ResourceStatus",
     "WaitOutcome",
     # the seam to the system
     "FsOps",
+    "MemoryFs",
     # errors
+    "ContentMismatch",
     "DiskFull",
+    "GenerationReplaced",
     "LengthMismatch",
+    "NotWritable",
     "ResourceClosed",
     "ResourceIncomplete",
     "ResourceMissing",

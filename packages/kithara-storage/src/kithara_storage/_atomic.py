@@ -10,7 +10,7 @@ from aiofiles.os import wrap
 
 from ._errors import ResourceMissing, from_os_error
 from ._fs import FsOps
-from ._part import open_private, sweep_leftovers
+from ._part import open_temporary, sweep_leftovers
 
 
 class AtomicResource:
@@ -73,17 +73,16 @@ class AtomicResource:
 
     def _write(self, data: bytes) -> None:
         sweep_leftovers(self._fs, self._path.parent, f"{self._path.name}.")
-        file = open_private(self._fs, self._path, self._mode)
-        assert file.part is not None
+        fd, name = open_temporary(self._fs, self._path, self._mode)
         try:
             if data:
-                self._fs.write_all(file.fd, (memoryview(data),), 0)
-            self._fs.fdatasync(file.fd)
-            self._fs.rename(file.part, self._path)
+                self._fs.write_all(fd, (memoryview(data),), 0)
+            self._fs.fdatasync(fd)
+            self._fs.rename(name, self._path)
         except BaseException:
             with contextlib.suppress(OSError):
-                self._fs.unlink(file.part)
+                self._fs.unlink(name)
             raise
         finally:
-            self._fs.close(file.fd)
+            self._fs.close(fd)
         self._fs.fsync_dir(self._path.parent)

@@ -1,79 +1,129 @@
-"""The bytes of one resource: which are there, who waits for more, and how it ends."""
+"""The bytes of one generation as its users see them: what is there, who waits, how it ends."""
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from ._errors import (
+    DiskFull,
+    GenerationReplaced,
     LengthMismatch,
+    NotWritable,
     ResourceClosed,
     ResourceIncomplete,
     StorageFailed,
     from_os_error,
 )
-from ._fs import FsOps
-from ._models import Durability, ResourceStatus, WaitOutcome
-from ._part import OpenFile, discard
+from ._models import ResourceStatus, WaitOutcome
+from ._part import Part, Role
 from ._ranges import RangeSet
-from ._waiters import Answer, Waiter, wake_all
+from ._waiters import Answer, TaskWaiter, Waiter, wake_all
+
+Observer: TypeAlias = Callable[[int, int], None]
 
 _W = TypeVar("_W", bound=Waiter)
+_TRIES = 8
+_log = logging.getLogger(__name__)
 
 
 class Body:
     """What every thread that touches a resource shares. One lock, never held over a system call.
 
-    `store`, `commit` and `lose` belong to the writer thread, which alone adds to `ranges`. The
-    descriptor is closed by whoever uses it last, so nobody can meet a number that was given out
-    again.
+    Only the writer thread adds to `ranges`. `version` is odd while it does, so that `try_read`
+    can look without the lock.
     """
 
-    def __init__(self, path: Path, file: OpenFile, durability: Durability, fs: FsOps) -> None:
-        self.path = path
+    __slots__ = (
+        "_lead_waiters",
+        "_observers",
+        "_version",
+        "_waiters",
+        "broken",
+        "confirmed",
+        "failure",
+        "length",
+        "lock",
+        "part",
+        "ranges",
+        "status",
+        "stored",
+        "taken",
+        "top",
+    )  # fmt: skip
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
         self.lock = threading.Lock()
         self.ranges = RangeSet()
         self.status = ResourceStatus.PARTIAL
-        self.length: int | None = None
+        self.length = part.length
         self.failure: Exception | None = None
-        self._durability = durability
-        self._fs = fs
-        self._file = file
-        self._users = 0  # whoever uses the descriptor now
+        self.confirmed = part.role is not Role.LEAD  # that one asks: see `confirm`
+        self.broken = False  # the disk failed us: nothing more is stored
+        self.taken = 0  # writes that the writer accepted; changes only under its lock
+        self.top = 0  # where the farthest of them ends
+        self.stored = 0  # writes dealt with; changed only by the writer thread
+        self._version = 0
         self._waiters: dict[Waiter, None] = {}
-        self._broken = False  # the disk failed us: nothing more is stored
-        self._accepted = 0  # writes; this and the stop change only under the writer's lock
-        self._stored = 0  # writes; changed only by the writer thread
-        self._accepted_stop = 0
-        if file.part is None:
+        self._lead_waiters: list[TaskWaiter] | None = None
+        self._observers: list[Observer] | None = None
+        self.take_part(part)
+
+    def take_part(self, part: Part) -> None:
+        """Look at another file from now on; nothing was published of the one before."""
+        self.part = part
+        if part.role is Role.FINAL:
             self.status = ResourceStatus.COMPLETE
-            self.length = file.size
-            self.ranges.add(0, file.size)
+            self.length = part.length
+            self.ranges.add(0, part.length or 0)
+        elif part.found is not None:
+            self.ranges = part.found.ranges()
+
+    @property
+    def path(self) -> Path:
+        """Where the resource lives once it is complete."""
+        return self.part.final
 
     @property
     def all_stored(self) -> bool:
         """Whether everything that the writer accepted is dealt with."""
-        return self._stored == self._accepted
+        return self.stored == self.taken
 
     @property
-    def _closed(self) -> bool:
+    def closed(self) -> bool:
+        """Whether it was closed."""
         return self.status is ResourceStatus.CLOSED
+
+    @property
+    def following(self) -> bool:
+        """Whether another handle writes."""
+        return self.part.role is Role.FOLLOW
 
     def check_open(self, operation: str) -> None:
         """Raise `ResourceClosed` after close. Under the lock."""
-        if self._closed:
+        if self.closed:
             raise ResourceClosed(path=self.path, operation=operation)
 
     def check_length(self, total: int, operation: str) -> None:
         """Raise if `total` contradicts what is known. Under the lock."""
         self.check_open(operation)
         known = self.length
-        expected = self._accepted_stop if known is None else known
-        if total != known and (known is not None or total < self._accepted_stop):
+        expected = max(self.top, self.ranges.stop) if known is None else known
+        if total != known and (known is not None or total < expected):
             raise LengthMismatch(
                 path=self.path, operation=operation, expected=expected, found=total
             )
+
+    def check_writable(self, operation: str) -> None:
+        """Raise `NotWritable` while another writes, or until the generation is confirmed."""
+        if self.following:
+            raise NotWritable(path=self.path, operation=operation, reason="followed")
+        if not self.confirmed:
+            raise NotWritable(path=self.path, operation=operation, reason="unconfirmed")
 
     def admit_write(self, start: int, stop: int) -> bool:
         """Whether a write of `[start, stop)` is worth handing to the writer; raises if refused."""
@@ -83,10 +133,11 @@ class Body:
                 raise LengthMismatch(
                     path=self.path, operation="write_at", expected=self.length, found=stop
                 )
-            if self.ranges.contains(start, stop):
+            if self.status is ResourceStatus.COMPLETE or start == stop:
                 return False
             if self.failure is not None:
                 raise self.failure
+            self.check_writable("write_at")
             return True
 
     def set_length(self, total: int) -> None:
@@ -94,7 +145,7 @@ class Body:
         with self.lock:
             self.check_length(total, "set_length")
             self.length = total
-            settled = self._settle()
+            settled = self.settle()
         wake_all(settled)
 
     def fail(self, error: Exception) -> bool:
@@ -104,21 +155,19 @@ class Body:
                 return False
             self.status = ResourceStatus.FAILED
             self.failure = error
-            settled = self._settle()
+            settled = self.settle()
         wake_all(settled)
         return True
 
     def close(self) -> bool:
         """End everything; False if that was done before."""
         with self.lock:
-            if self._closed:
+            if self.closed:
                 return False
             self.status = ResourceStatus.CLOSED
-            settled = self._settle()
-            last = self._users == 0
+            self._observers = None
+            settled = self.settle()
         wake_all(settled)
-        if last:
-            discard(self._fs, self._file)
         return True
 
     def read(self, offset: int, view: memoryview) -> int:
@@ -126,15 +175,17 @@ class Body:
         with self.lock:
             self.check_open("read_into")
             count = min(self.ranges.available(offset), len(view))
-            if count == 0:
-                return 0
-            self._users += 1
+        part = self.part
+        if count == 0:
+            return 0
+        if not part.file.enter():
+            raise ResourceClosed(path=self.path, operation="read_into")
         try:
-            done = self._fs.read_all(self._file.fd, view[:count], offset)
+            done = part.fs.read_all(part.file.fd, view[:count], offset)
         except OSError as error:
             raise from_os_error(error, path=self.path, operation="read") from error
         finally:
-            self._leave()
+            part.file.leave()
         if done < count:
             raise StorageFailed(
                 f"{self.path.name}: bytes {offset + done}-{offset + count - 1} are gone; "
@@ -143,6 +194,32 @@ class Body:
                 operation="read",
             )
         return done
+
+    def try_read(self, offset: int, view: memoryview) -> int:
+        """As `read`, without a lock, and without waiting for the disk."""
+        part = self.part
+        if self.closed or not part.file.enter():
+            raise ResourceClosed(path=self.path, operation="try_read")
+        try:
+            count = min(self._glance(offset), len(view))
+            return part.fs.try_preadv(part.file.fd, (view[:count],), offset) if count else 0
+        except OSError as error:
+            raise from_os_error(error, path=self.path, operation="read") from error
+        finally:
+            part.file.leave()
+
+    def _glance(self, offset: int) -> int:
+        """`ranges.available` without the lock: it counts if nothing changed meanwhile."""
+        for _ in range(_TRIES):
+            before = self._version
+            if before % 2 == 0:
+                try:
+                    count = self.ranges.available(offset)
+                except IndexError:
+                    continue
+                if self._version == before:
+                    return count
+        return 0
 
     def admit_wait(self, start: int, stop: int, kind: type[_W]) -> WaitOutcome | _W:
         """Answer a wait at once, or put somebody in the list."""
@@ -156,45 +233,104 @@ class Body:
             raise answer
         return answer
 
+    def admit_lead(self) -> TaskWaiter | None:
+        """Put somebody in the list of those who wait until this handle may write."""
+        with self.lock:
+            if self.status is not ResourceStatus.PARTIAL or not self.following:
+                return None
+            waiter = TaskWaiter()
+            self._lead_waiters = [*(self._lead_waiters or []), waiter]
+            return waiter
+
     def withdraw(self, waiter: Waiter) -> None:
         """Take somebody off the list."""
         with self.lock:
             self._waiters.pop(waiter, None)
 
-    def accepted(self, stop: int) -> None:
-        """One more write, up to `stop`, was accepted. Under the writer's lock."""
-        self._accepted += 1
-        self._accepted_stop = max(self._accepted_stop, stop)
-
-    def store(self, writes: list[tuple[int, bytes]]) -> None:
-        """Write what is missing of a batch, then publish it at once. Writer thread."""
-        fresh = RangeSet()
-        failure = self._past_the_end(writes)
-        if failure is None and self._enter():
-            try:
-                for offset, views in self._runs(writes):
-                    self._fs.write_all(self._file.fd, views, offset)
-                    fresh.add(offset, offset + sum(map(len, views)))
-            except OSError as error:
-                failure = from_os_error(error, path=self.path, operation="write")
-                failure.__cause__ = error
-            finally:
-                self._leave()
+    def observe(self, observer: Observer) -> None:
+        """Tell somebody of every range, first of those that are there. Writer thread."""
         with self.lock:
+            self.check_open("observe")
+            known = list(self.ranges)
+            self._observers = [*(self._observers or []), observer]
+        self._tell([observer], known)
+
+    def unobserve(self, observer: Observer) -> None:
+        """Tell somebody nothing more."""
+        with self.lock:
+            self._observers = [o for o in self._observers or [] if o is not observer] or None
+
+    def publish(self, fresh: Iterable[tuple[int, int]], dealt: int = 0) -> None:
+        """Let readers see bytes that are on their file and recorded. Writer thread."""
+        fresh = list(fresh)
+        with self.lock:
+            self._version += 1
             for start, stop in fresh:
                 self.ranges.add(start, stop)
-            self._stored += len(writes)
-            if failure is not None:
-                self._break(failure)
-            settled = self._settle()
+            self._version += 1
+            self.stored += dealt
+            settled = self.settle()
+            observers = self._observers
+        wake_all(settled)
+        if observers and fresh:
+            self._tell(observers, fresh)
+
+    def lead(self, part: Part) -> None:
+        """The writer that was followed is gone: this handle may write. Writer thread."""
+        with self.lock:
+            self.confirmed = False
+            self.take_part(part)
+            settled = self.settle()
         wake_all(settled)
 
-    def commit(self, length: int) -> Answer:
-        """Check, sync and rename. Writer thread."""
+    def complete(self, length: int, part: Part | None = None) -> None:
+        """Every byte is there, under the final name; `part` if others wrote some of them."""
+        with self.lock:
+            self.length = length
+            fresh = list(self.ranges.holes(0, length))
+            if part is not None:
+                self.part = part
+                self._version += 1
+                self.ranges.add(0, length)
+                self._version += 1
+            if not self.closed:
+                self.status = ResourceStatus.COMPLETE
+                self.failure = None  # it came too late
+            settled = self.settle()
+            observers = self._observers
+        wake_all(settled)
+        if observers and fresh:
+            self._tell(observers, fresh)
+
+    def break_off(self, failure: Exception, *, withdrawn: bool = False) -> None:
+        """Store nothing more: the disk failed, or contradicted itself.
+
+        With `withdrawn`, not even the published bytes can be believed any more.
+        """
+        with self.lock:
+            self.broken = True
+            if isinstance(failure, DiskFull):
+                failure.kept = self.ranges.total
+            if withdrawn:
+                self._version += 1
+                self.ranges = RangeSet()
+                self._version += 1
+            if self.status is ResourceStatus.PARTIAL or (withdrawn and not self.closed):
+                self.status = ResourceStatus.FAILED
+                self.failure = failure
+            settled = self.settle()
+        wake_all(settled)
+
+    def replaced(self) -> None:
+        """Another generation took the place of this one."""
+        self.break_off(GenerationReplaced(path=self.path))
+
+    def check_commit(self, length: int) -> Answer | None:
+        """Answer a commit that is not to be carried out; None if it is."""
         with self.lock:
             if self.status is ResourceStatus.COMPLETE:
                 return "ready"
-            if self._closed:
+            if self.closed:
                 return ResourceClosed(path=self.path, operation="commit")
             if self.failure is not None:
                 return self.failure
@@ -202,85 +338,25 @@ class Body:
             if hole is not None:
                 return ResourceIncomplete(path=self.path, length=length, hole=hole)
             self.length = length
-            self._users += 1
-        failure: Exception | None = None
-        try:
-            self._give_name(length)
-        except OSError as error:
-            failure = from_os_error(error, path=self.path, operation="commit")
-            failure.__cause__ = error
-        finally:
-            with self.lock:
-                if failure is not None:
-                    self._break(failure)
-                elif not self._closed:
-                    self.status = ResourceStatus.COMPLETE
-                    self.failure = None  # it came too late: every byte is there
-                settled = self._settle()
-            wake_all(settled)
-            self._leave()
-        return failure or "ready"
-
-    def lose(self, error: BaseException) -> None:
-        """Nothing more will be stored: the writer thread died."""
-        failure = StorageFailed(
-            f"{self.path.name}: the disk writer died; see its own error",
-            path=self.path,
-            operation="write",
-        )
-        failure.__cause__ = error
-        with self.lock:
-            self._stored = self._accepted
-            self._break(failure)
-            settled = self._settle()
-        wake_all(settled)
-
-    def _runs(self, writes: list[tuple[int, bytes]]) -> list[tuple[int, list[memoryview]]]:
-        """Cut writes down to the bytes that are not there, joined where they touch."""
-        taken = RangeSet()
-        runs: list[tuple[int, list[memoryview]]] = []
-        end = -1
-        for offset, data in writes:
-            view = memoryview(data)
-            for hole in self.ranges.holes(offset, offset + len(data)):
-                for start, stop in list(taken.holes(*hole)):
-                    if start != end:
-                        runs.append((start, []))
-                    runs[-1][1].append(view[start - offset : stop - offset])
-                    taken.add(start, stop)
-                    end = stop
-        return runs
-
-    def _past_the_end(self, writes: list[tuple[int, bytes]]) -> Exception | None:
-        """A length that was stated while a write waited for room may contradict it."""
-        stop = max(offset + len(data) for offset, data in writes)
-        if self.length is None or stop <= self.length:
             return None
-        return LengthMismatch(
-            path=self.path, operation="write_at", expected=self.length, found=stop
-        )
 
-    def _give_name(self, length: int) -> None:
-        fs, file = self._fs, self._file
-        assert file.part is not None
-        there = fs.stat(self.path)
-        if there is not None and fs.is_file(there) and there.st_size > 0:
-            fs.unlink(file.part)  # another writer was first; ours serves the readers we have
-            file.part = None
-            return
-        fs.ftruncate(file.fd, length)
-        if self._durability is Durability.FULL:
-            fs.fullsync(file.fd)
-        elif self._durability is Durability.DATA:
-            fs.fdatasync(file.fd)
-        fs.rename(file.part, self.path)
-        file.part = None
-        if self._durability is not Durability.NONE:
-            fs.fsync_dir(self.path.parent)
+    def settle(self) -> list[Waiter]:
+        """Answer every wait that can be answered now; wake the result. Under the lock."""
+        settled: list[Waiter] = []
+        for waiter in list(self._waiters):
+            answer = self._answer(waiter.start, waiter.stop)
+            if answer is not None:
+                del self._waiters[waiter]
+                if waiter.settle(answer):
+                    settled.append(waiter)
+        if self._lead_waiters and (self.status is not ResourceStatus.PARTIAL or not self.following):
+            settled += [waiter for waiter in self._lead_waiters if waiter.settle("ready")]
+            self._lead_waiters = None
+        return settled
 
     def _answer(self, start: int, stop: int) -> Answer | None:
         """What a wait is answered now; None if it must wait. Under the lock."""
-        if self._closed:
+        if self.closed:
             return ResourceClosed(path=self.path, operation="wait_range")
         if start == stop:
             return "ready"
@@ -290,39 +366,15 @@ class Body:
             stop = min(stop, self.length)
         if self.ranges.contains(start, stop):
             return "ready"
-        if self.failure is not None and (self._broken or self.all_stored):
+        if self.failure is not None and (self.broken or self.all_stored):
             return self.failure
         return None
 
-    def _settle(self) -> list[Waiter]:
-        """Answer every wait that can be answered now; wake the result. Under the lock."""
-        settled = []
-        for waiter in list(self._waiters):
-            answer = self._answer(waiter.start, waiter.stop)
-            if answer is not None:
-                del self._waiters[waiter]
-                if waiter.settle(answer):
-                    settled.append(waiter)
-        return settled
-
-    def _break(self, failure: Exception) -> None:
-        """Stop storing: the disk failed. Under the lock."""
-        self._broken = True
-        if self.status is ResourceStatus.PARTIAL:
-            self.status = ResourceStatus.FAILED
-            self.failure = failure
-
-    def _enter(self) -> bool:
-        """Take the descriptor into use for storing; False if nothing is stored any more."""
-        with self.lock:
-            if self._broken or self._closed:
-                return False
-            self._users += 1
-            return True
-
-    def _leave(self) -> None:
-        with self.lock:
-            self._users -= 1
-            last = self._users == 0 and self._closed
-        if last:
-            discard(self._fs, self._file)
+    def _tell(self, observers: list[Observer], ranges: list[tuple[int, int]]) -> None:
+        for observer in observers:
+            try:
+                for start, stop in ranges:
+                    observer(start, stop)
+            except Exception:  # noqa: BLE001  # a stranger's code must not end the writer thread
+                _log.exception("an observer of %s failed and is told nothing more", self.path.name)
+                self.unobserve(observer)

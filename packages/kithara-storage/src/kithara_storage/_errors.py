@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Literal
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -37,9 +38,13 @@ class StorageFailed(StorageError):
 
 
 class DiskFull(StorageFailed):
-    """Raised when the disk or the quota has no room left for a resource."""
+    """Raised when the disk or the quota has no room left for a resource.
+
+    `kept` is how many of its bytes are published and stay readable.
+    """
 
     recoverable = True
+    kept: int = 0
 
 
 class ResourceClosed(StorageError):
@@ -74,6 +79,65 @@ class ResourceIncomplete(StorageError):
         )
         self.length = length
         self.hole = hole
+
+
+class ContentMismatch(StorageError):
+    """Raised when bytes are written again and differ from those that are there.
+
+    `offset` is where the first difference lies. The generation is given up: nobody can say which
+    of the two is right.
+    """
+
+    def __init__(self, *, path: Path, offset: int) -> None:
+        super().__init__(
+            f"{path.name}: byte {offset} was written before with another value; "
+            "the origin changed, fetch it all again",
+            path=path,
+            operation="write_at",
+        )
+        self.offset = offset
+
+
+class NotWritable(StorageError):
+    """Raised when bytes are handed to a resource that may not be written just now.
+
+    `reason` is "followed" (another handle or process writes it; wait with `lead`), "unconfirmed"
+    (say first with `confirm` or `restart` which version it is) or "complete".
+    """
+
+    recoverable = True
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        operation: str,
+        reason: Literal["followed", "unconfirmed", "complete"],
+    ) -> None:
+        advice = {
+            "followed": "another writer fills it; wait with lead()",
+            "complete": "it is complete; remove its file to fetch it again",
+            "unconfirmed": "its version is not confirmed; call confirm() or restart() first",
+        }
+        super().__init__(
+            f"{path.name}: {operation} is refused: {advice[reason]}",
+            path=path,
+            operation=operation,
+        )
+        self.reason = reason
+
+
+class GenerationReplaced(StorageError):
+    """Raised when the bytes of a resource were given up for those of another version."""
+
+    recoverable = True
+
+    def __init__(self, *, path: Path) -> None:
+        super().__init__(
+            f"{path.name} begins anew with another version; open it again",
+            path=path,
+            operation="wait_range",
+        )
 
 
 class LengthMismatch(StorageError):

@@ -7,6 +7,7 @@ import errno
 import os
 import stat as stat_bits
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -31,6 +32,8 @@ _OPEN_FLAGS = (
 )
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN})
 _MAX_BUFFERS = 1024  # IOV_MAX of Linux and macOS
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class FsOps:
@@ -103,6 +106,19 @@ class FsOps:
         buffers[0][: len(data)] = data
         return len(data)
 
+    def try_preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
+        """Read at an offset what is in memory; 0 if the disk would have to be waited for."""
+        if not _NOWAIT:
+            return self.preadv(fd, buffers, offset)
+        try:
+            return os.preadv(fd, buffers, offset, _NOWAIT)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            return self.preadv(fd, buffers, offset)  # a file system that lives in memory
+
     def pwritev(self, fd: int, buffers: Sequence[ReadableBuffer], offset: int) -> int:
         """Write at an offset; how many bytes, which may be fewer than asked."""
         if self._positioned:
@@ -145,6 +161,14 @@ class FsOps:
         except OSError as error:
             return "busy" if error.errno in _BUSY else "unsupported"
         return "held"
+
+    def boot_id(self) -> bytes:
+        """16 bytes that change when the system starts anew; empty where nobody tells."""
+        try:
+            with open(_BOOT_ID, encoding="ascii") as file:
+                return uuid.UUID(file.read().strip()).bytes
+        except (OSError, ValueError):
+            return b""
 
     def read_all(self, fd: int, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset`; how many bytes, fewer only where the file ends."""

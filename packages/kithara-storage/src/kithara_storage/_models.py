@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 WaitOutcome: TypeAlias = Literal["ready", "eof"]
 """`"ready"`: the bytes are there. `"eof"`: the resource provably ends before them."""
+
+Identity: TypeAlias = Mapping[str, str]
+"""What tells one version of a resource from another, in the caller's words (validators, length,
+final URL). It is stored as given, so nothing secret belongs into it."""
 
 
 class ResourceStatus(enum.Enum):

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
+import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ._body import Body
-from ._errors import ResourceClosed, from_os_error
+from ._body import Body, Observer
+from ._errors import NotWritable, ResourceClosed, from_os_error
+from ._filler import Commit, Filler
+from ._follower import Follower
 from ._fs import FsOps
-from ._models import Durability, ResourceStatus, WaitOutcome
-from ._part import discard, open_final, open_part, sweep_leftovers
-from ._waiters import Answer, CancelToken, TaskWaiter, ThreadWaiter, Waiter
+from ._models import Durability, Identity, ResourceStatus, WaitOutcome
+from ._part import Part, Role, open_part, open_private, sweep_leftovers
+from ._waiters import CancelToken, TaskWaiter, wake_all
+from ._waiting import raise_or_return, wait_in_task, wait_in_thread
 from ._writer import DiskWriter
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_W = TypeVar("_W", bound=Waiter)
+_CRC_AT_ONCE = 16 * 1024  # smaller pieces are joined first
 
 
 class StreamingResource:
@@ -29,9 +34,12 @@ class StreamingResource:
     is for tasks. A context manager; leaving it closes.
     """
 
-    def __init__(self, body: Body, writer: DiskWriter) -> None:
-        self._body = body
+    __slots__ = ("_body", "_filler", "_writer")
+
+    def __init__(self, part: Part, writer: DiskWriter) -> None:
         self._writer = writer
+        self._body = Body(part)
+        self._filler = Filler(self._body, writer)
 
     @classmethod
     def open(
@@ -40,29 +48,37 @@ class StreamingResource:
         writer: DiskWriter,
         *,
         durability: Durability = Durability.DATA,
+        resume: bool = False,
         fs: FsOps | None = None,
     ) -> StreamingResource:
-        """Open the resource at `path`; COMPLETE if the file is there, else PARTIAL and empty.
+        """Open the resource at `path`; COMPLETE if the file is there, else PARTIAL.
 
-        Touches names and sizes only, no data. The folder must exist. Several may open one path,
-        in one process or in many: each gets its own bytes, and the first commit gives the path
-        its content. An empty file counts as missing. Raises `StorageFailed` or `DiskFull`.
+        Without `resume` a PARTIAL one is empty, and nothing of it is kept if it is closed
+        uncommitted. Several may open one path so, in one process or in many: each gets its own
+        bytes, and the first commit gives the path its content.
+
+        With `resume` the path has one generation of bytes, which is kept when it is closed or its
+        process dies. Who opens it first leads: what an earlier run left can be read at once, and
+        `identity` says which version that is, but writing waits for `confirm` or `restart`.
+        Everybody else follows (`following`): reads and waits as the bytes arrive, and takes over
+        when the leader is gone (`lead`).
+
+        Touches names, sizes and the journal, no data; only the first open after the system started
+        anew reads what no barrier vouches for (some 16 MiB). The folder must exist. An empty file
+        counts as missing. Raises `StorageFailed` or `DiskFull`.
         """
         final = Path(path)
         fs = FsOps() if fs is None else fs
         try:
             if writer._first_visit(final.parent):
                 sweep_leftovers(fs, final.parent)
-            file = open_final(fs, final)
-            if file is None:
-                file = open_part(fs, final)
-                done = open_final(fs, final)
-                if done is not None:  # somebody committed between the two looks
-                    discard(fs, file)
-                    file = done
+            part = open_part(fs, final, durability, resume=resume)
         except OSError as error:
             raise from_os_error(error, path=final, operation="open") from error
-        return cls(Body(final, file, durability, fs), writer)
+        resource = cls(part, writer)
+        if part.role is Role.FOLLOW:
+            writer.call_at(time.monotonic(), Follower(resource._body).look)
+        return resource
 
     def __enter__(self) -> StreamingResource:
         return self
@@ -93,6 +109,92 @@ class StreamingResource:
         """Bytes in the whole resource; None while unknown."""
         return self._body.length
 
+    @property
+    def identity(self) -> Identity | None:
+        """Which version its bytes are, as it was confirmed; None if nobody said."""
+        return self._body.part.identity
+
+    @property
+    def following(self) -> bool:
+        """Whether another handle or process writes it now."""
+        return self._body.following
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it may be written; see `confirm` and `restart`."""
+        return self._body.confirmed and not self._body.following
+
+    async def lead(self) -> bool:
+        """Wait until this handle may write: at once, unless it follows another.
+
+        True then; what there is still waits for `confirm` or `restart`. False if there is
+        nothing to write: it is complete. Raises `GenerationReplaced` if the other gave its bytes
+        up, `ResourceClosed`, or what else ended it.
+        """
+        body = self._body
+        waiter = body.admit_lead()
+        if waiter is not None:
+            await waiter.wait()
+        with body.lock:
+            body.check_open("lead")
+            if body.failure is not None:
+                raise body.failure
+            return body.status is ResourceStatus.PARTIAL
+
+    def confirm(self, identity: Identity | None = None) -> None:
+        """Go on with the bytes that are there: the origin proved that they are this version.
+
+        `identity` replaces the facts that were known (a host may give another ETag to the same
+        bytes); it is written with the next bytes. Raises `NotWritable` while another writes.
+        """
+        body = self._body
+        with body.lock:
+            body.check_open("confirm")
+            if body.following:
+                raise NotWritable(path=self.path, operation="confirm", reason="followed")
+            if identity is not None and not body.confirmed:
+                body.part.identity = dict(identity)
+            body.confirmed = True
+
+    def restart(self, identity: Identity | None = None) -> None:
+        """Begin a new generation with no bytes, which are those of `identity`.
+
+        What was there is gone; waits for it raise `GenerationReplaced`, here and in handles that
+        follow. So hand the resource to readers after this. Raises `NotWritable` if it is complete
+        or another writes it, `ResourceClosed`, `StorageFailed` or `DiskFull`.
+        """
+        body = self._body
+        with body.lock:
+            body.check_open("restart")
+            if body.following:
+                raise NotWritable(path=self.path, operation="restart", reason="followed")
+            if body.status is ResourceStatus.COMPLETE:
+                raise NotWritable(path=self.path, operation="restart", reason="complete")
+            blank = not body.confirmed and body.part.found is None
+            if blank:
+                body.part.identity = None if identity is None else dict(identity)
+                body.confirmed = True
+        if not blank:
+            self._begin_anew(None if identity is None else dict(identity))
+
+    def _begin_anew(self, identity: Identity | None) -> None:
+        old, filler = self._body, self._filler
+        part = old.part
+        try:
+            if part.role is Role.LEAD:
+                fresh = part.replaced()
+            else:
+                fresh = open_private(part.fs, part.final, part.durability)
+        except OSError as error:
+            raise from_os_error(error, path=self.path, operation="restart") from error
+        fresh.identity = identity
+        self._body = Body(fresh)
+        self._body.confirmed = True
+        self._filler = Filler(self._body, self._writer)
+        old.replaced()
+        old.close()
+        filler.close()
+
     def set_length(self, total: int) -> None:
         """State the length in bytes, once it is known; waits past the end answer `"eof"`.
 
@@ -106,9 +208,10 @@ class StreamingResource:
     async def write_at(self, offset: int, data: bytes) -> None:
         """Hand `data` to the writer thread; returns when it is accepted, before it is published.
 
-        Waits only while the writer is full. Bytes that are there already are skipped, whatever
-        `data` says about them. Raises the failure after `fail` or a disk error,
-        `ResourceClosed` after close, `LengthMismatch` past the known length, `WriterClosed`.
+        Waits only while the writer is full. Bytes that are there already are compared: if `data`
+        differs, the resource fails with `ContentMismatch` and none of `data` is stored; a complete
+        one ignores it. Raises the failure after `fail` or a disk error, `ResourceClosed` after
+        close, `LengthMismatch` past the known length, `NotWritable`, `WriterClosed`.
         """
         if offset < 0:
             raise ValueError("an offset is not negative")
@@ -116,8 +219,12 @@ class StreamingResource:
         body = self._body
         if not body.admit_write(offset, offset + len(data)):
             return
-        if not self._writer._try_put(body, offset, data):
-            await self._writer._put(body, offset, data)
+        crc = None
+        if len(data) >= _CRC_AT_ONCE and body.part.role is Role.LEAD:
+            crc = zlib.crc32(data)  # here, so that it takes none of the writer's time
+        filler = self._filler
+        if not self._writer._try_put(filler, offset, data, crc):
+            await self._writer._put(filler, offset, data, crc)
 
     async def flush(self) -> None:
         """Wait until everything accepted so far is published to readers.
@@ -126,12 +233,24 @@ class StreamingResource:
         """
         body = self._body
         if not body.all_stored:
-            _raise_or_return(await self._writer._submit(body, _nothing_more).wait())
+            raise_or_return(await self._writer._submit(self._filler, _nothing_more).wait())
         with body.lock:
             body.check_open("flush")
             failure = body.failure
         if failure is not None:
             raise failure
+
+    async def barrier(self) -> None:
+        """Wait until everything accepted so far also survives a power cut.
+
+        That happens by itself every 16 MiB or 5 seconds, and when no bytes come. Does nothing for
+        a resource without `resume`, or with `Durability.NONE`. Raises the failure if there is
+        one, `ResourceClosed` after close.
+        """
+        filler = self._filler
+        raise_or_return(await self._writer._submit(filler, filler.barrier).wait())
+        with filler.body.lock:
+            filler.body.check_open("barrier")
 
     async def commit(self, length: int) -> None:
         """Make the resource complete, `length` bytes long, under its final name.
@@ -148,7 +267,16 @@ class StreamingResource:
             body.check_length(length, "commit")
             if body.status is ResourceStatus.COMPLETE:
                 return
-        _raise_or_return(await self._writer._submit(body, lambda: body.commit(length)).wait())
+            if body.failure is None:
+                body.check_writable("commit")
+        filler, syncer = self._filler, self._writer.syncer
+
+        def hand_over(waiter: TaskWaiter) -> None:
+            if body.check_commit(length) is None:
+                filler.begin()  # it may be empty, or was found whole: nothing began it
+            syncer.submit(Commit(filler, length, waiter))
+
+        raise_or_return(await self._writer._submit(filler, hand_over).wait())
 
     def fail(self, error: Exception) -> None:
         """Say that no more bytes will come; waits for missing ones raise `error`, that object.
@@ -157,7 +285,7 @@ class StreamingResource:
         the first failure counts; a complete or closed resource does not fail.
         """
         if self._body.fail(error):
-            self._writer._abandon(self._body, error)
+            self._writer._abandon(self._filler, error)
 
     def wait_range(
         self,
@@ -172,13 +300,7 @@ class StreamingResource:
         is at or past it. Raises the failure if bytes are missing and will not come, the error of
         `token`, `ResourceClosed`, or `TimeoutError` after `timeout` seconds.
         """
-        found = self._admit(start, stop, token, ThreadWaiter)
-        if not isinstance(found, Waiter):
-            return found
-        try:
-            return _raise_or_return(found.wait(timeout))
-        finally:
-            self._withdraw(found, token)
+        return wait_in_thread(self._body, start, stop, timeout, token)
 
     async def wait_range_async(
         self,
@@ -188,13 +310,7 @@ class StreamingResource:
         token: CancelToken | None = None,
     ) -> WaitOutcome:
         """As `wait_range`, for a task; uses no thread."""
-        found = self._admit(start, stop, token, TaskWaiter)
-        if not isinstance(found, Waiter):
-            return found
-        try:
-            return _raise_or_return(await found.wait(timeout))
-        finally:
-            self._withdraw(found, token)
+        return await wait_in_task(self._body, start, stop, timeout, token)
 
     def read_into(self, offset: int, buffer: WriteableBuffer) -> int:
         """Fill `buffer` with what is there from `offset` on; how many bytes. No copy between.
@@ -205,6 +321,14 @@ class StreamingResource:
         """
         with memoryview(buffer) as view, view.cast("B") as flat:
             return self._body.read(offset, flat)
+
+    def try_read(self, offset: int, buffer: WriteableBuffer) -> int:
+        """As `read_into`, for an audio callback: takes no lock and waits for no disk.
+
+        Fewer bytes than are there, or 0, where getting them would mean to wait.
+        """
+        with memoryview(buffer) as view, view.cast("B") as flat:
+            return self._body.try_read(offset, flat)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """What is there from `offset` on, at most `size` bytes; as `read_into` otherwise."""
@@ -233,38 +357,37 @@ class StreamingResource:
                 stop = min(stop, max(start, body.length))
             return body.ranges.next_hole(start, stop)
 
-    def close(self) -> None:
-        """End the resource: waits raise `ResourceClosed`, an uncommitted file is removed.
+    def observe(self, observer: Observer) -> None:
+        """Call `observer(start, stop)` for every range that is there, and each that comes later.
 
-        From any thread; idempotent; waits for nothing. Reads and a commit that are under way in
-        other threads end as if they had come first.
+        Each byte is told once, right after it was published, in the writer thread, so an observer
+        must be quick and may not raise (one that does is told nothing more). Until `unobserve`,
+        `restart` or `close`.
         """
-        if self._body.close():
-            self._writer._abandon(self._body, ResourceClosed(path=self.path, operation="write_at"))
+        body = self._body
 
-    def _admit(
-        self, start: int, stop: int, token: CancelToken | None, kind: type[_W]
-    ) -> WaitOutcome | _W:
-        if start < 0 or stop < start:
-            raise ValueError(f"[{start}, {stop}) is not a range of bytes")
-        if token is not None and token.error is not None:
-            raise token.error
-        found = self._body.admit_wait(start, stop, kind)
-        if token is not None and isinstance(found, Waiter):
-            token._attach(found)
-        return found
+        def begin(_: float) -> None:
+            body.observe(observer)
 
-    def _withdraw(self, waiter: Waiter, token: CancelToken | None) -> None:
-        self._body.withdraw(waiter)
-        if token is not None:
-            token._detach(waiter)
+        self._writer.call_at(0.0, begin)
+
+    def unobserve(self, observer: Observer) -> None:
+        """Tell an observer nothing more; it may be in a last call just now."""
+        self._body.unobserve(observer)
+
+    def close(self) -> None:
+        """End the resource: waits raise `ResourceClosed`; idempotent, from any thread.
+
+        Waits for nothing. Reads and a commit that are under way in other threads end as if they
+        had come first. Uncommitted bytes are removed; with `resume` they are kept, those that
+        were accepted before included.
+        """
+        body, filler = self._body, self._filler
+        if body.close():
+            self._writer._abandon(filler, ResourceClosed(path=self.path, operation="write_at"))
+            filler.close()
 
 
-def _nothing_more() -> Answer:
-    return "ready"
-
-
-def _raise_or_return(answer: Answer) -> WaitOutcome:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def _nothing_more(waiter: TaskWaiter) -> None:
+    if waiter.settle("ready"):
+        wake_all((waiter,))

@@ -3,61 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from ._errors import WriterClosed
-from ._waiters import Answer, TaskWaiter, Waiter, wake_all
+from ._filler import MIB, Filler, Write
+from ._syncer import Syncer
+from ._waiters import TaskWaiter, Waiter, wake_all
 
-MIB = 1024 * 1024
+Job: TypeAlias = Callable[[TaskWaiter], None]
+"""Something to do in the writer thread; whoever does its last step answers the waiter."""
 
-Job: TypeAlias = Callable[[], Answer]
-
-
-class Target(Protocol):
-    """What the writer writes for."""
-
-    def accepted(self, stop: int) -> None:
-        """One more write, up to `stop`, was accepted; called with the writer's lock held."""
-        ...
-
-    def store(self, writes: list[tuple[int, bytes]]) -> None:
-        """Write and publish, in the writer thread; never raises an `OSError`."""
-        ...
-
-    def lose(self, error: BaseException) -> None:
-        """The writer thread died: nothing more will be stored."""
-        ...
-
-
-class _Write:
-    __slots__ = ("data", "offset", "target")
-
-    def __init__(self, target: Target, offset: int, data: bytes) -> None:
-        self.target = target
-        self.offset = offset
-        self.data = data
+Alarm: TypeAlias = Callable[[float], float | None]
+"""Called with the time of now (monotonic seconds, infinite at the end); says when again."""
 
 
 class _Task:
-    __slots__ = ("job", "target", "waiter")
+    __slots__ = ("filler", "job", "waiter")
 
-    def __init__(self, target: Target, job: Job, waiter: Waiter) -> None:
-        self.target = target
+    def __init__(self, filler: Filler, job: Job, waiter: TaskWaiter) -> None:
+        self.filler = filler
         self.job = job
         self.waiter = waiter
 
 
 class DiskWriter:
-    """Writes the bytes of any number of resources in one thread of its own.
+    """Writes the bytes of any number of resources in a thread of its own; syncs in another.
 
     At most `max_pending_bytes` are accepted and not yet written (one write larger than that
     passes alone); a full writer makes `StreamingResource.write_at` wait, in order.
-    A context manager: the thread starts on entry; leaving writes what was accepted and joins.
+    A context manager: the threads start on entry; leaving writes what was accepted, makes it safe
+    and joins.
     """
 
     def __init__(self, max_pending_bytes: int = 4 * MIB) -> None:
@@ -66,13 +50,16 @@ class DiskWriter:
         self._limit = max_pending_bytes
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        self._queue: deque[_Write | _Task] = deque()
-        self._line: deque[tuple[_Write, TaskWaiter]] = deque()  # writes that wait for room
+        self._queue: deque[Write | _Task] = deque()
+        self._line: deque[tuple[Write, TaskWaiter]] = deque()  # writes that wait for room
         self._pending = 0
         self._idle = False
         self._running = False
         self._thread: threading.Thread | None = None
         self._visited: set[Path] = set()
+        self._alarms: list[tuple[float, int, Alarm]] = []
+        self._numbers = itertools.count()
+        self.syncer = Syncer()
 
     def __enter__(self) -> DiskWriter:
         with self._lock:
@@ -82,6 +69,7 @@ class DiskWriter:
                 target=self._run, name="kithara-disk-writer", daemon=True
             )
             self._running = True
+        self.syncer.start()
         self._thread.start()
         return self
 
@@ -105,6 +93,15 @@ class DiskWriter:
             self._work.notify()
         if self._thread is not None:
             self._thread.join()
+        self.syncer.close()
+
+    def call_at(self, when: float, alarm: Alarm) -> None:
+        """Call `alarm` in the writer thread at a time (monotonic seconds)."""
+        with self._work:
+            heapq.heappush(self._alarms, (when, next(self._numbers), alarm))
+            if self._idle and self._alarms[0][2] is alarm:
+                self._idle = False
+                self._work.notify()
 
     def _first_visit(self, directory: Path) -> bool:
         with self._lock:
@@ -113,25 +110,25 @@ class DiskWriter:
             self._visited.add(directory)
             return True
 
-    def _try_put(self, target: Target, offset: int, data: bytes) -> bool:
+    def _try_put(self, filler: Filler, offset: int, data: bytes, crc: int | None) -> bool:
         """Accept a write if there is room now; True if so."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
             if self._line or not self._has_room(len(data)):
                 return False
-            self._accept(_Write(target, offset, data))
+            self._accept(Write(filler, offset, data, crc))
             return True
 
-    async def _put(self, target: Target, offset: int, data: bytes) -> None:
+    async def _put(self, filler: Filler, offset: int, data: bytes, crc: int | None) -> None:
         """Wait in line until a write is accepted; cancelling leaves the line."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
             if not self._line and self._has_room(len(data)):
-                self._accept(_Write(target, offset, data))
+                self._accept(Write(filler, offset, data, crc))
                 return
-            place = (_Write(target, offset, data), TaskWaiter())
+            place = (Write(filler, offset, data, crc), TaskWaiter())
             self._line.append(place)
         try:
             answer = await place[1].wait()
@@ -145,19 +142,19 @@ class DiskWriter:
         if isinstance(answer, Exception):
             raise answer
 
-    def _submit(self, target: Target, job: Job) -> TaskWaiter:
+    def _submit(self, filler: Filler, job: Job) -> TaskWaiter:
         """Run `job` in the writer thread after everything accepted so far."""
         waiter = TaskWaiter()
         with self._lock:
             if not self._running:
                 raise WriterClosed
-            self._push(_Task(target, job, waiter))
+            self._push(_Task(filler, job, waiter))
         return waiter
 
-    def _abandon(self, target: Target, error: Exception) -> None:
-        """Turn away the writes of `target` that still wait for room."""
+    def _abandon(self, filler: Filler, error: Exception) -> None:
+        """Turn away the writes of `filler` that still wait for room."""
         with self._lock:
-            gone = [place for place in self._line if place[0].target is target]
+            gone = [place for place in self._line if place[0].filler is filler]
             for place in gone:
                 self._line.remove(place)
             granted = self._admit_line()
@@ -166,12 +163,12 @@ class DiskWriter:
     def _has_room(self, size: int) -> bool:
         return self._pending == 0 or self._pending + size <= self._limit
 
-    def _accept(self, write: _Write) -> None:
+    def _accept(self, write: Write) -> None:
         self._pending += len(write.data)
-        write.target.accepted(write.offset + len(write.data))
+        write.filler.accepted(write.offset + len(write.data))
         self._push(write)
 
-    def _push(self, item: _Write | _Task) -> None:
+    def _push(self, item: Write | _Task) -> None:
         self._queue.append(item)
         if self._idle:
             self._idle = False
@@ -187,29 +184,47 @@ class DiskWriter:
         return granted
 
     def _run(self) -> None:
-        batch: list[_Write] | _Task | None = None
+        batch: list[Write] | _Task | None = None
         try:
             while (batch := self._next_batch()) is not None:
                 if isinstance(batch, _Task):
-                    answer = batch.job()
-                    if batch.waiter.settle(answer):
-                        wake_all((batch.waiter,))
-                else:
+                    batch.job(batch.waiter)
+                elif batch:
                     self._write(batch)
+                self._ring(time.monotonic())
+            self._ring(math.inf)
         except BaseException as error:
             self._lose_all(error, batch)
             raise
 
-    def _next_batch(self) -> list[_Write] | _Task | None:
-        """Wait for work: writes up to the next task at most, or that task; None at the end."""
+    def _ring(self, now: float) -> None:
+        """Call the alarms whose time has come; at the end all, once."""
+        while self._alarms and self._alarms[0][0] <= now:
+            with self._lock:
+                _, number, alarm = heapq.heappop(self._alarms)
+            again = alarm(now)
+            if again is not None and now < math.inf:
+                with self._lock:
+                    heapq.heappush(self._alarms, (again, number, alarm))
+
+    def _next_batch(self) -> list[Write] | _Task | None:
+        """Wait for work: writes up to the next task at most, or that task; None at the end.
+
+        No writes at all if it is time for an alarm.
+        """
         with self._work:
             while not self._queue:
                 if not self._running:
                     return None
+                timeout = None
+                if self._alarms:
+                    timeout = self._alarms[0][0] - time.monotonic()
+                    if timeout <= 0:
+                        return []
                 self._idle = True
-                self._work.wait()
+                self._work.wait(timeout)
             self._idle = False
-            batch: list[_Write] = []
+            batch: list[Write] = []
             room = max(1, self._limit // 4)  # so that more comes in while these are written
             while self._queue and room > 0:
                 item = self._queue[0]
@@ -223,26 +238,26 @@ class DiskWriter:
                 room -= len(item.data)
             return batch
 
-    def _write(self, batch: list[_Write]) -> None:
-        writes: dict[Target, list[tuple[int, bytes]]] = {}
+    def _write(self, batch: list[Write]) -> None:
+        writes: dict[Filler, list[Write]] = {}
         for item in batch:
-            writes.setdefault(item.target, []).append((item.offset, item.data))
-        for target, group in writes.items():
-            target.store(group)
+            writes.setdefault(item.filler, []).append(item)
+        for filler, group in writes.items():
+            filler.store(group)
         with self._lock:
             self._pending -= sum(len(item.data) for item in batch)
             granted = self._admit_line()
         wake_all(granted)
 
-    def _lose_all(self, error: BaseException, batch: list[_Write] | _Task | None) -> None:
+    def _lose_all(self, error: BaseException, batch: list[Write] | _Task | None) -> None:
         with self._lock:
             self._running = False
             left = [*([batch] if isinstance(batch, _Task) else batch or ()), *self._queue]
             line = list(self._line)
             self._queue.clear()
             self._line.clear()
-        for target in {item.target for item in left} | {write.target for write, _ in line}:
-            target.lose(error)
+        for filler in {item.filler for item in left} | {write.filler for write, _ in line}:
+            filler.lose(error)
         closed = WriterClosed()
         waiters: list[Waiter] = [item.waiter for item in left if isinstance(item, _Task)]
         waiters += [waiter for _, waiter in line]
