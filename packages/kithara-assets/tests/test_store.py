@@ -102,6 +102,27 @@ async def test_one_key_opened_twice(store: DiskAssetStore) -> None:
     assert tree(store.root / "asset") == ["segments", "segments/1.ts"]
 
 
+async def test_a_resumed_resource_goes_on_in_the_next_store(tmp_path: Path) -> None:
+    for stored in (0, 4):
+        with asset_store(tmp_path / "cache") as store:
+            resource = store.open_streaming_resource(KEY, resume=True)
+            assert resource.available(0) == stored
+            if stored:
+                assert resource.identity == {"etag": "x"}
+                resource.confirm()
+            else:
+                resource.restart({"etag": "x"})
+            await resource.write_at(stored, b"data")
+    assert tree(tmp_path / "cache" / "asset" / "segments") == ["1.ts.map", "1.ts.part"]
+    with asset_store(tmp_path / "cache") as store:
+        leader, follower = (store.open_streaming_resource(KEY, resume=True) for _ in range(2))
+        assert follower.following
+        leader.confirm()
+        await leader.commit(8)
+        assert await follower.lead() is False
+        assert follower.read_at(0, 9) == b"datadata"
+
+
 def test_two_stores_share_a_root(tmp_path: Path) -> None:
     with asset_store(tmp_path / "cache") as one, asset_store(tmp_path / "cache") as two:
         one.open_streaming_resource(KEY)

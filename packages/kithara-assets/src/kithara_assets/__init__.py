@@ -3,8 +3,12 @@
 from kithara_storage import (
     AtomicResource,
     CancelToken,
+    ContentMismatch,
     DiskFull,
+    GenerationReplaced,
+    Identity,
     LengthMismatch,
+    NotWritable,
     ResourceClosed,
     ResourceIncomplete,
     ResourceMissing,
@@ -43,6 +47,7 @@ __all__ = (
     "AtomicResource",
     "StreamingResource",
     "CancelToken",
+    "Identity",
     "ResourceStatus",
     "WaitOutcome",
     # errors
@@ -56,8 +61,11 @@ __all__ = (
     "UnsafePath",
     "UnusableRoot",
     # errors of kithara_storage
+    "ContentMismatch",
     "DiskFull",
+    "GenerationReplaced",
     "LengthMismatch",
+    "NotWritable",
     "ResourceClosed",
     "ResourceIncomplete",
     "ResourceMissing",

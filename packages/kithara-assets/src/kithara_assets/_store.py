@@ -39,8 +39,10 @@ class Assets(Protocol):
         """Open a resource that is read and written whole."""
         ...
 
-    def open_streaming_resource(self, key: ResourceKey) -> StreamingResource:
-        """Open a resource that is read while it is written."""
+    def open_streaming_resource(
+        self, key: ResourceKey, *, resume: bool = False
+    ) -> StreamingResource:
+        """Open a resource that is read while it is written; `resume` keeps what there is of it."""
         ...
 
     def close(self) -> None:
@@ -104,18 +106,22 @@ class DiskAssetStore:
             self._check_open()
         return AtomicResource(self._path(key), fs=self._fs)
 
-    def open_streaming_resource(self, key: ResourceKey) -> StreamingResource:
+    def open_streaming_resource(
+        self, key: ResourceKey, *, resume: bool = False
+    ) -> StreamingResource:
         """Open a resource that is read while it is written: COMPLETE if it is here, else PARTIAL.
 
         The caller closes it; one that is still open is closed with the store. Opening a key twice
-        gives two resources, each with its own bytes until one of them is committed. Raises
+        gives two resources, each with its own bytes until one of them is committed. With `resume`
+        they share one part, which is kept when it is closed: the first leads, what is there waits
+        for `confirm` or `restart`, others follow (see `StreamingResource.open`). Raises
         `StoreClosed`, `UnsafePath`, and the errors of `StreamingResource.open`.
         """
         path = self._path(key)
         with self._lock:
             self._check_open()
             try:
-                resource = StreamingResource.open(path, self._writer, fs=self._fs)
+                resource = StreamingResource.open(path, self._writer, resume=resume, fs=self._fs)
             except StorageFailed as error:
                 if error.errno == errno.ELOOP:
                     raise UnsafePath(path=path) from error
