@@ -120,6 +120,16 @@ async def test_the_bytes_of_one_version_or_a_typed_error(
             assert any(content.startswith(got) for content in whole)
 
 
+async def test_a_range_that_is_all_there_needs_no_goodbye(server: Server) -> None:
+    for broken in (Behaviour(cut_after=1000), Behaviour(stall_after=1000)):
+        server.add("/a", WHOLE, chunked=True, **broken)
+        server.requests.clear()
+        async with HttpClient(NetOptions(stall_timeout=0.05)) as client:
+            net = RetryNet(client, _sleep=no_wait)
+            assert await read(net, server.url("/a"), RangeSpec(0, 1000)) == WHOLE[:1000]
+        assert len(server.requests) == 1
+
+
 # what may not be continued
 
 

@@ -328,3 +328,23 @@ def test_policies_that_make_no_sense() -> None:
     for policy in wrong:
         with pytest.raises(ValueError):
             policy()
+
+
+async def test_an_end_that_only_the_connection_told_is_checked(
+    server: Server, net: RetryNet
+) -> None:
+    for cut in (0, 1, 400_000):
+        script: list[Behaviour] = [{"cut_after": cut, "close_delimited": True}]
+        server.add("/a", WHOLE, script=script)
+        assert await read(net, server.url("/a")) == WHOLE
+        server.add("/a", WHOLE, script=script)
+        assert (await net.get_bytes(server.url("/a"))).body == WHOLE
+    for content in (b"", b"x", WHOLE):
+        server.add("/whole", content, close_delimited=True)
+        assert await read(net, server.url("/whole")) == content
+        assert (await net.get_bytes(server.url("/whole"))).body == content
+    # Without ranges there is nobody to ask.
+    server.requests.clear()
+    server.add("/plain", WHOLE, close_delimited=True, omit=["Accept-Ranges"])
+    assert await read(net, server.url("/plain")) == WHOLE
+    assert len(server.requests) == 1

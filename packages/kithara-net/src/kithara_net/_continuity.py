@@ -100,10 +100,12 @@ class Continuity:
             self.stop = self.frontier if ends_here else head.total
 
     def missed(self, error: RangeNotSatisfiable, *, proving: bool) -> None:
-        """Weigh a 416: return if asking with an overlap can settle it, else raise."""
+        """Weigh a 416: return if it tells the end, or if an overlap can settle it; else raise."""
         if error.total is not None and error.total != (self._total or self.frontier):
             raise self.changed(None, error.total) from error
-        if proving or self._total is not None or not self._tail:
+        if proving and not self._tail:
+            self.stop = self.frontier
+        elif proving or self._total is not None or not self._tail:
             raise error
 
     def check(self, at: int, piece: bytes) -> bytes:

@@ -115,6 +115,9 @@ class ResumedBody:
                 if isinstance(error, RangeMismatch):
                     # The head of an answer that lied was handed on: nothing can follow it.
                     raise
+                if so_far.complete:
+                    # Only the goodbye is missing.
+                    return b""
                 short = isinstance(error, BodyTruncated)
                 await self._go_on(self._stopped_short() if short else error)
                 continue
@@ -124,7 +127,8 @@ class ResumedBody:
                 return piece
             if self._at_end():
                 return b""
-            await self._go_on(None if self._came else self._stopped_short())
+            proving = so_far.stop is None
+            await self._go_on(None if proving or self._came else self._stopped_short())
 
     async def _piece(self) -> bytes:
         if self._beyond:
@@ -142,7 +146,7 @@ class ResumedBody:
         if answer.status == 206:
             return False
         by_connection = ends_with_connection(HeaderMap(answer.headers.items()))
-        return not (by_connection and answer.accepts_ranges and self._so_far.frontier)
+        return not (by_connection and answer.accepts_ranges)
 
     def _stopped_short(self) -> BodyTruncated:
         so_far, start = self._so_far, self.head.start
@@ -178,6 +182,9 @@ class ResumedBody:
                 answer = await self._enter(self._net.get_range(self._url, asked, headers=headers))
             except RangeNotSatisfiable as error:
                 so_far.missed(error, proving=proving)
+                if so_far.complete:
+                    self._overlong = True
+                    return
                 proving = True
                 continue
             if proving and answer.status != 206 and answer.total in (None, so_far.frontier):

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from kithara_net._budget import Budget, Sleep
-from kithara_net._errors import BodyTruncated, NetError
+from kithara_net._errors import BodyTruncated, NetError, RangeNotSatisfiable
 from kithara_net._head import content_coding, ends_with_connection
 from kithara_net._headers import HeaderMap
 from kithara_net._models import FetchedBytes, RangeSpec, ResponseHead, RetryPolicy
@@ -130,11 +130,16 @@ class RetryNet:
         head, size = fetched.head, len(fetched.body)
         fields = HeaderMap(head.headers.items())
         told = head.status == 206 or not ends_with_connection(fields) or not head.accepts_ranges
-        if told or not size or content_coding(fields) != "identity":
+        if told or content_coding(fields) != "identity":
             return
-        async with self._net.get_range(url, RangeSpec(size - 1), headers=headers) as body:
-            if body.head.status == 206 and body.head.stop != size:
-                raise BodyTruncated(url=shown(url), received=size, expected=body.head.total)
+        last = RangeSpec(max(0, size - 1))
+        try:
+            async with self._net.get_range(url, last, headers=headers) as body:
+                if body.head.status == 206 and body.head.stop != size:
+                    raise BodyTruncated(url=shown(url), received=size, expected=body.head.total)
+        except RangeNotSatisfiable:
+            if size:
+                raise
 
     async def _repeat(self, fetch: Callable[[], Awaitable[T]]) -> T:
         budget = self._budget()
