@@ -5,16 +5,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-SOURCES = (
-    "input.c",
-    "decoder.c",
-    "mpg123.c",
-    "sndfile.c",
-    "vorbis.c",
-    "opus.c",
-    "flac.c",
-    "ogg_link.c",
-)
+SOURCES = ["input", "decoder", "mpg123", "sndfile", "vorbis", "opus", "flac", "ogg_link"]
 
 ffibuilder = FFI()
 
@@ -68,7 +59,7 @@ ffibuilder.cdef(
 ffibuilder.set_source(
     "kithara_decode._native",
     '#include "shim.h"',
-    sources=[f"native/{name}" for name in SOURCES],
+    sources=[f"native/{name}.c" for name in SOURCES],
     include_dirs=[str(HERE)],
     define_macros=[("_FILE_OFFSET_BITS", "64")],
 )
