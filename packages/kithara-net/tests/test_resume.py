@@ -122,7 +122,7 @@ async def test_the_bytes_of_one_version_or_a_typed_error(
 
 async def test_a_range_that_is_all_there_needs_no_goodbye(server: Server) -> None:
     for broken in (Behaviour(cut_after=1000), Behaviour(stall_after=1000)):
-        server.add("/a", WHOLE, chunked=True, **broken)
+        server.add("/a", WHOLE, script=[{**broken, "chunked": True}])
         server.requests.clear()
         async with HttpClient(NetOptions(stall_timeout=0.05)) as client:
             net = RetryNet(client, _sleep=no_wait)

@@ -106,7 +106,7 @@ class Body:
             raise self._failed(NetClosed(url=shown(self._final_url)))
         watch = self._watch
         try:
-            if watch is not None:
+            if watch is not None and content.total_bytes == self._received and not content.is_eof():
                 watch.begin()
             piece = await content.readany()
             while not piece and not content.at_eof():

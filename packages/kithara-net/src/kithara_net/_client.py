@@ -39,7 +39,7 @@ _log = logging.getLogger("kithara_net")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED = frozenset({401, 403})
 _OURS = frozenset({"range", "accept-encoding"})
-_CODINGS = frozenset({"gzip", "deflate"})
+_CODINGS = ("gzip", "deflate")
 # aiohttp stops the socket at twice this many unread bytes.
 _READ_BUFFER = 128 * 1024
 
@@ -109,7 +109,7 @@ class HttpClient:
         inflated body. Raises `BodyTooLarge` as soon as the limit is known to be exceeded,
         `BodyCorrupt` for damaged compression, and what `stream` raises.
         """
-        codings = _CODINGS if byte_range is None else frozenset[str]()
+        codings = _CODINGS if byte_range is None else ()
         async with self._exchange("GET", url, headers, byte_range, codings) as body:
             head = body.head
             try:
@@ -158,7 +158,7 @@ class HttpClient:
         url: str,
         headers: Mapping[str, str] | None,
         byte_range: RangeSpec | None,
-        codings: frozenset[str] = frozenset(),
+        codings: tuple[str, ...] = (),
     ) -> AsyncIterator[Body]:
         """One request with its redirects, its head checked, its connection let go at the end."""
         if self._closed:
@@ -196,7 +196,7 @@ class HttpClient:
             body.close()
 
     async def _answer(
-        self, request: NetRequest, codings: frozenset[str]
+        self, request: NetRequest, codings: tuple[str, ...]
     ) -> tuple[aiohttp.ClientResponse, URL, aiohttp.ClientSession, bool]:
         """The answer to the signed request, as `_follow`, and whether a redirect led to it."""
         while True:
@@ -212,7 +212,7 @@ class HttpClient:
                 target = target.with_user(None)
                 if not _holds(fields, "Authorization"):
                     fields["Authorization"] = credentials
-            fields["Accept-Encoding"] = ", ".join(sorted(codings, reverse=True)) or "identity"
+            fields["Accept-Encoding"] = ", ".join(codings) or "identity"
             if request.byte_range is not None:
                 fields["Range"] = request.byte_range.header()
             response, final, session = await self._follow(request.method, target, fields, secrets)
@@ -223,9 +223,12 @@ class HttpClient:
             request = replace(request, refused=response.status)
 
     def _fields(self, headers: Mapping[str, str] | None) -> dict[str, str]:
-        fields: dict[str, tuple[str, str]] = {}
-        for name, value in (*self._options.headers.items(), *(headers or {}).items()):
-            fields[name.lower()] = (name, value)
+        """The headers of a request: those of the options, then those of the call."""
+        ours = self._options.headers
+        if not ours or not headers:
+            return self._checked(ours or headers or {})
+        fields = {name.lower(): (name, value) for name, value in ours.items()}
+        fields |= {name.lower(): (name, value) for name, value in headers.items()}
         return self._checked(dict(fields.values()))
 
     def _checked(self, fields: Mapping[str, str]) -> dict[str, str]:

@@ -32,7 +32,7 @@ def parse_head(
     final_url: str,
     headers: HeaderMap,
     asked: RangeSpec | None,
-    codings: frozenset[str] = frozenset(),
+    codings: tuple[str, ...] = (),
     redirected: bool = False,
 ) -> ResponseHead:
     """The head of a usable response; `codings` are the content codings that were asked for.
@@ -79,7 +79,9 @@ def parse_head(
 def content_coding(headers: HeaderMap) -> str:
     """The coding of the body in lower case, `identity` for none, joined when there are several."""
     codings = [token for token in _tokens(headers, "Content-Encoding") if token != "identity"]
-    return ", ".join("gzip" if name == "x-gzip" else name for name in codings) or "identity"
+    if not codings:
+        return "identity"
+    return ", ".join("gzip" if name == "x-gzip" else name for name in codings)
 
 
 def ends_with_connection(headers: HeaderMap) -> bool:
@@ -171,7 +173,10 @@ def _media_type(headers: HeaderMap) -> str | None:
 
 
 def _tokens(headers: HeaderMap, name: str) -> list[str]:
-    return [token for part in headers.get(name, "").split(",") if (token := part.strip().lower())]
+    value = headers.get(name)
+    if value is None:
+        return []
+    return [token for part in value.split(",") if (token := part.strip().lower())]
 
 
 def _date(text: str) -> datetime | None:

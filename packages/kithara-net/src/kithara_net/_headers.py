@@ -16,10 +16,15 @@ class HeaderMap(Mapping[str, str]):
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields: dict[str, tuple[str, list[str]]] = {}
         for name, value in fields:
-            self._fields.setdefault(name.lower(), (name, []))[1].append(value)
+            key = name.lower()
+            if key in self._fields:
+                self._fields[key][1].append(value)
+            else:
+                self._fields[key] = (name, [value])
 
     def __getitem__(self, name: str) -> str:
-        return ", ".join(self._fields[name.lower()][1])
+        values = self._fields[name.lower()][1]
+        return values[0] if len(values) == 1 else ", ".join(values)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._fields
