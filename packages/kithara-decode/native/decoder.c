@@ -37,6 +37,15 @@ void *kd_sample(void *out, int64_t index, int format)
     return (unsigned char *)out + index * size;
 }
 
+/* Where each channel, in the order of WAV and FLAC, lies in the order of Vorbis and Opus. */
+const unsigned char *kd_wave_order(int channels)
+{
+    static const unsigned char orders[9][8] = {
+        {0}, {0}, {0, 1}, {0, 2, 1}, {0, 1, 2, 3}, {0, 2, 1, 3, 4}, {0, 2, 1, 5, 3, 4},
+        {0, 2, 1, 6, 5, 3, 4}, {0, 2, 1, 7, 5, 6, 3, 4}};
+    return channels >= 1 && channels <= 8 ? orders[channels] : NULL;
+}
+
 /* Rounded to the nearest, halves to even; what lies beyond full scale is clipped. */
 static double to_integer(double sample, double full_scale)
 {

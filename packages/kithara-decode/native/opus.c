@@ -36,6 +36,17 @@ static int64_t take_late(opus_state *state, float *out, int channels, int64_t fr
     return count;
 }
 
+static void reorder(float *frame, int channels, int frames)
+{
+    const unsigned char *order = kd_wave_order(channels);
+    float before[OPUS_CHANNELS];
+    for (int i = 0; order != NULL && channels > 2 && i < frames; i++, frame += channels) {
+        memcpy(before, frame, (size_t)channels * sizeof(float));
+        for (int channel = 0; channel < channels; channel++)
+            frame[channel] = before[order[channel]];
+    }
+}
+
 static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
 {
     (void)format;
@@ -69,6 +80,7 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             kd_fail(decoder, KD_FORMAT_CHANGED, "");
             break;
         }
+        reorder(place, decoder->channels, got);
         int64_t start = op_pcm_tell(state->file) - got, gap = start - state->next;
         int told = state->hole && state->next >= 0 && gap > 0;
         state->next = start + got;

@@ -95,6 +95,7 @@ void kd_close(kd_decoder *decoder);
 kd_decoder *kd_decoder_new(kd_input *input);
 kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
 void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason);
+const unsigned char *kd_wave_order(int channels);
 void *kd_sample(void *out, int64_t index, int format);
 
 #endif

@@ -36,9 +36,12 @@ typedef struct {
 
 static void interleave(float *out, float **planes, int channels, long frames)
 {
-    for (int channel = 0; channel < channels; channel++)
+    const unsigned char *order = kd_wave_order(channels);
+    for (int channel = 0; channel < channels; channel++) {
+        const float *plane = planes[order != NULL ? order[channel] : channel];
         for (long i = 0; i < frames; i++)
-            out[i * channels + channel] = planes[channel][i];
+            out[i * channels + channel] = plane[i];
+    }
 }
 
 static int64_t take_late(vorbis_state *state, float *out, int channels, int64_t frames)

@@ -122,6 +122,15 @@ def test_a_hole_is_silence_and_counted(
         everything(decoder)
 
 
+@pytest.mark.parametrize("channels", [3, 4, 5, 6, 8])
+def test_channels_are_in_the_order_of_wav(media: Media, channels: int) -> None:
+    path = media.coded(f"many-{channels}.ogg", "-c:a", "libvorbis", frames=9000, channels=channels)
+    with path.open("rb") as file, open_decoder(file) as decoder:
+        assert decoder.spec.channels == channels
+        expected = ffmpeg_pcm(path, channels)[:9000]  # older ffmpegs play past the end
+        assert np.abs(everything(decoder) - expected).max() < 1e-4
+
+
 def test_comments_are_tags(media: Media) -> None:
     source = media.pcm("source-tag.wav", frames=5000)
     path = media.folder / "tagged.ogg"

@@ -13,6 +13,7 @@ from ._mp4 import mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
 from ._scale import scaled
+from ._tags import merged_tags
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -46,8 +47,8 @@ class AvDecoder(BaseDecoder):
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
         self._ffmpeg_seeks = source.seekable and container == "mp4" and not self._fragmented
         first = self._open()
-        spec = _spec(first)
         stream = self._av.stream
+        spec = _spec(first, self._av.source_bits)
         ticks = spec.sample_rate * (stream.time_base or Fraction(0))
         has_table = container == "mp4" and stream.frames > 0 and ticks.denominator == 1
         frames = None
@@ -60,7 +61,7 @@ class AvDecoder(BaseDecoder):
             spec=spec,
             frames=frames,
             seekable=source.seekable,
-            tags={**source.tags, **self._av.tags},
+            tags=merged_tags(source.tags, self._av.tags),
             options=options,
         )
 
@@ -142,8 +143,13 @@ class AvDecoder(BaseDecoder):
         self._av.close()
 
 
-def _spec(frame: AudioFrame) -> PcmSpec:
-    return PcmSpec(sample_rate=frame.sample_rate, channels=frame.layout.nb_channels)
+def _spec(frame: AudioFrame, bits: int | None = None) -> PcmSpec:
+    return PcmSpec(
+        sample_rate=frame.sample_rate,
+        channels=frame.layout.nb_channels,
+        layout=frame.layout.name,
+        bits=bits,
+    )
 
 
 def _samples(frame: AudioFrame, options: Options) -> AnySamples:

@@ -131,10 +131,24 @@ class AvInput:
         self._frames = self._decode()
 
     @property
+    def source_bits(self) -> int | None:
+        """Return the depth of the samples that went into a lossless encoder."""
+        name, setup = self.stream.codec_context.name, self.stream.codec_context.extradata or b""
+        if name == "alac" and len(setup) >= 24:
+            return setup[-24 + 5]
+        if name == "flac" and len(setup) >= 34:
+            return (int.from_bytes(setup[12:14]) >> 4 & 0x1F) + 1
+        return None
+
+    @property
     def tags(self) -> dict[str, str]:
         """Return the text tags of the container, and of the stream where it has none."""
-        found = {**self.stream.metadata, **self._container.metadata}
-        return {name.lower(): text for name, text in found.items() if name.lower() not in NOT_TAGS}
+        found = {
+            name.lower(): text
+            for metadata in (self.stream.metadata, self._container.metadata)
+            for name, text in metadata.items()
+        }
+        return {name: text for name, text in found.items() if name not in NOT_TAGS}
 
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""

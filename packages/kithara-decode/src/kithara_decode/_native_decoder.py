@@ -1,6 +1,6 @@
 """A decoder over any of the C libraries: through the shim they all look the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -8,8 +8,9 @@ from ._decoder import BaseDecoder
 from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
 from ._input import Input
 from ._options import Options
-from ._pcm import AnySamples, PcmSpec
+from ._pcm import LAYOUTS, AnySamples, PcmSpec
 from ._shim import ffi, lib
+from ._tags import merged_tags, normal_tags
 
 if TYPE_CHECKING:
     from ._native import CData
@@ -47,6 +48,8 @@ def kd_refill(owner: object, offset: int, buffer: object, size: int) -> int:
 class NativeDecoder(BaseDecoder):
     """Decodes with the C library that `opener` opens."""
 
+    _layouts: Mapping[int, str] = LAYOUTS  # by the number of channels
+
     def __init__(
         self,
         source: Input,
@@ -71,10 +74,15 @@ class NativeDecoder(BaseDecoder):
         self._native = self._open()
         super().__init__(
             container=container,
-            spec=PcmSpec(sample_rate=self._native.sample_rate, channels=self._native.channels),
+            spec=PcmSpec(
+                sample_rate=self._native.sample_rate,
+                channels=self._native.channels,
+                layout=self._layouts.get(self._native.channels),
+                bits=self._native.bits or None,
+            ),
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
-            tags={**source.tags, **dict(self._read_tags())},
+            tags=merged_tags(source.tags, normal_tags(self._read_tags())),
             options=options,
         )
 
@@ -119,7 +127,7 @@ class NativeDecoder(BaseDecoder):
                 yield text, ffi.string(value[0]).decode(errors="replace")
             elif "=" in text:
                 key, _, content = text.partition("=")
-                yield key.lower(), content
+                yield key, content
 
     def _fill(self, out: AnySamples) -> int:
         got = 0

@@ -1,10 +1,15 @@
 """PCM facts: what samples look like, and a piece of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+LAYOUTS = {
+    1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+}  # fmt: skip
+"""What the channels are where a format lets their number decide; in the order of WAV."""
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """float32, C-contiguous, (frames, channels); full scale is [-1, 1), lossy codecs overshoot it."""
@@ -17,10 +22,17 @@ AnySamples: TypeAlias = npt.NDArray[np.float32 | np.float64 | np.int16 | np.int3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcmSpec:
-    """The shape of PCM: `sample_rate` in frames per second, `channels` interleaved per frame."""
+    """The shape of PCM: `sample_rate` in frames per second, `channels` interleaved per frame.
+
+    `layout` names the speakers where that is known: "mono", "stereo", "5.1", …, in the order left,
+    right, centre, LFE, back or side pairs. `bits` is the depth of a lossless source's samples, None
+    for lossy codecs. Neither counts when two specs are compared.
+    """
 
     sample_rate: int
     channels: int
+    layout: str | None = field(default=None, compare=False)
+    bits: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.sample_rate <= 0 or self.channels <= 0:

@@ -19,7 +19,7 @@ def scaled(array: npt.NDArray[Any], dtype: SampleType) -> AnySamples:
     if dtype in ("float32", "float64"):
         return array.astype(dtype)
     full_scale = 2.0 ** (8 * np.dtype(dtype).itemsize - 1)
-    whole = np.rint(np.nan_to_num(array.astype(np.float64)) * full_scale)
+    whole = np.rint(np.nan_to_num(array.astype(np.float64), posinf=1.0, neginf=-1.0) * full_scale)
     return whole.clip(-full_scale, full_scale - 1).astype(dtype)
 
 

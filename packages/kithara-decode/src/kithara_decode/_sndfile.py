@@ -16,6 +16,8 @@ CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smp
 class SndfileDecoder(NativeDecoder):
     """Holds libsndfile to what the headers promise: alone it ends early without a word."""
 
+    _layouts = {1: "mono", 2: "stereo"}  # noqa: RUF012 - a constant; more channels may be anything
+
     def __init__(self, source: Input, container: str, options: Options) -> None:
         extent = _find_sound(source, container)
         header_bytes = HEADER_BYTES if extent is None else extent.start + FIRST_BLOCK
