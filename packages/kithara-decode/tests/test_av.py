@@ -204,3 +204,29 @@ def test_a_span_from_the_middle_keeps_its_first_packet(corpora: Path) -> None:
     )
     with open_decoder(Unseekable(content)) as decoder:
         assert len(everything(decoder)) == 21 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("fast.m4a", True), ("alac.m4a", True), ("plain.aac", False)]
+)
+def test_damaged_packets_are_counted(media: Media, name: str, told: bool) -> None:
+    content = bytearray(media.coded(name, *CODED[name], frames=FRAMES).read_bytes())
+    with open_decoder(io.BytesIO(content)) as decoder:
+        whole = everything(decoder)
+    middle = len(content) * 2 // 3
+    header = bytes(content[:7])
+    at = content.find(header[:3], middle) if name == "plain.aac" else middle
+    content[at + 7 : at + 2600] = b"\xff" * 2593
+    with open_decoder(io.BytesIO(content)) as decoder:
+        found = everything(decoder)
+        assert decoder.losses
+        assert all((loss.frames is not None) == told for loss in decoder.losses)
+        if told:
+            assert len(found) == len(whole)
+            loss = decoder.losses[0]
+            assert not found[loss.frame : loss.frame + (loss.frames or 0)].any()
+            decoder.seek(loss.frame + 10)
+            assert decoder.position == loss.frame + 10
+            assert len(everything(decoder)) == len(whole) - loss.frame - 10
+    with pytest.raises(CorruptAudio), open_decoder(io.BytesIO(content), strict=True) as decoder:
+        everything(decoder)

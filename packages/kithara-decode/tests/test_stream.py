@@ -14,6 +14,7 @@ from decode_files import Arriving, Media, Seekable, Unseekable
 
 from kithara_decode import (
     AudioStream,
+    CorruptAudio,
     DecodeError,
     DecoderClosed,
     PcmChunk,
@@ -278,7 +279,28 @@ def test_a_source_that_does_not_wake_its_reader_is_told(
     stream._thread.join(10)
 
 
-@pytest.mark.parametrize("options", [{"chunk_frames": 0}, {"buffer_seconds": 0.0}])
-def test_nonsense_is_refused(options: dict[str, int]) -> None:
+def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match="positive"):
-        AudioStream(io.BytesIO(), **options)
+        AudioStream(io.BytesIO(), chunk_frames=0)
+    with pytest.raises(ValueError, match="positive"):
+        AudioStream(io.BytesIO(), buffer_seconds=0.0)
+
+
+def test_losses_count_from_the_start_of_the_stream(media: Media) -> None:
+    content = bytearray(media.pcm("flac-16.flac", frames=30_000).read_bytes())
+    content[40_000:48_000] = bytes(8000)
+
+    class Twice:
+        def spans(self) -> Iterator[io.BytesIO]:
+            return iter((io.BytesIO(content), io.BytesIO(content)))
+
+        def close(self) -> None:
+            pass
+
+    with AudioStream(Twice()) as stream:  # type: ignore[arg-type]  # BytesIO names no container
+        assert sum(len(chunk.data) for chunk in stream) == 60_000
+        first, second = stream.losses
+        assert second.frame == first.frame + 30_000
+    with AudioStream(io.BytesIO(content), strict=True) as stream, pytest.raises(CorruptAudio):
+        for _ in stream:
+            pass

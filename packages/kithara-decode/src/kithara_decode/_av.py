@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ._av_input import DEMUXERS, AvInput
+from ._av_input import DEMUXERS, AvInput, DamagedPacket
 from ._backend import Backend
 from ._decoder import BaseDecoder
-from ._errors import SeekRefused, UnsupportedFormat
+from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
 from ._mp4 import mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._input import Input
 
 PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: codecs converge
+DAMAGED = "a packet cannot be decoded"
 EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
 
 
@@ -50,7 +51,9 @@ class AvDecoder(BaseDecoder):
         stream = self._av.stream
         spec = _spec(first, self._av.source_bits)
         ticks = spec.sample_rate * (stream.time_base or Fraction(0))
-        has_table = container == "mp4" and stream.frames > 0 and ticks.denominator == 1
+        has_table = self._has_table = (
+            container == "mp4" and stream.frames > 0 and ticks.denominator == 1
+        )
         frames = None
         if has_table and stream.duration:
             frames = int(stream.duration * ticks)
@@ -64,6 +67,12 @@ class AvDecoder(BaseDecoder):
             tags=merged_tags(source.tags, self._av.tags),
             options=options,
         )
+        if self._av.damaged_at_start:
+            try:
+                self._lost(0, None, DAMAGED)
+            except CorruptAudio:
+                self._av.close()
+                raise
 
     def _open(self) -> AudioFrame:
         """Start at the first byte and decode the first frame."""
@@ -96,10 +105,13 @@ class AvDecoder(BaseDecoder):
         return count
 
     def _load(self) -> bool:
-        """Make sure that samples are pending; False at the end."""
+        """Make sure that samples are pending; False at the end and at a loss."""
         while not len(self._pending):
             frame = self._av.next_frame()
             if frame is None:
+                return False
+            if isinstance(frame, DamagedPacket):
+                self._pass_over(frame)
                 return False
             if _spec(frame) != self._spec:
                 raise UnsupportedFormat(
@@ -109,6 +121,16 @@ class AvDecoder(BaseDecoder):
                 )
             self._pending = _samples(frame, self._options)
         return True
+
+    def _pass_over(self, packet: DamagedPacket) -> None:
+        """Let silence stand for a packet where a sample table tells its length."""
+        count = None
+        if self._has_table:
+            count = round(packet.seconds * self._spec.sample_rate)
+            if self._frames is not None:
+                count = min(count, max(0, self._frames - self._next))
+        self._lost(self._next, count, DAMAGED)
+        self._next += count or 0
 
     def _drop(self, count: int) -> None:
         self._pending = self._pending[count:]
@@ -120,9 +142,13 @@ class AvDecoder(BaseDecoder):
             self._av.close()
             self._open()
         while self._next < frame:
-            if not self._load():
+            if self._load():
+                self._drop(min(frame - self._next, len(self._pending)))
+            elif self._passed_over:
+                self._passed_over = False
+                self._silence = max(0, self._next - frame)
+            else:
                 raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
-            self._drop(min(frame - self._next, len(self._pending)))
 
     def _jump(self, frame: int) -> bool:
         """Let FFmpeg land a little before a frame, by time stamps; whether that worked."""
@@ -131,7 +157,7 @@ class AvDecoder(BaseDecoder):
             return False
         self._av.seek(self._origin + (frame - preroll) // self._ticks)
         landed = self._av.next_frame()
-        if landed is None or landed.pts is None:
+        if landed is None or isinstance(landed, DamagedPacket) or landed.pts is None:
             self._next = frame + 1  # anywhere behind, so that the start is taken
             return False
         self._next = (landed.pts - self._origin) * self._ticks

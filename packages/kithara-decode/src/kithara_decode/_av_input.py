@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
 from ._errors import CorruptAudio, UnsupportedFormat
@@ -26,6 +28,13 @@ BUFFER_BYTES = 65536
 NOT_TAGS = frozenset(
     ("major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "duration")
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedPacket:
+    """Stands where a packet could not be decoded; `seconds` is how long it was to last."""
+
+    seconds: Fraction
 
 
 class AvFile:
@@ -88,7 +97,6 @@ class AvInput:
         self._name = container
         self._file = AvFile(source, seekable=seekable)
         self._failures: type[Exception] = av.FFmpegError
-        self._damaged_packet: type[Exception] = av.error.InvalidDataError
         try:
             self._container = av.open(
                 self._file,
@@ -106,17 +114,19 @@ class AvInput:
         except BaseException:
             self.close()
             raise
+        self.damaged_at_start = False
         self._frames = self._decode()
 
     def first_frame(self) -> AudioFrame:
         """Return the first decoded frame; an input without any is refused."""
-        frame = self.next_frame()
+        while isinstance(frame := self.next_frame(), DamagedPacket):
+            self.damaged_at_start = True
         if frame is None:
             raise CorruptAudio(f"the {self._name} input holds no audio frame", container=self._name)
         return frame
 
-    def next_frame(self) -> AudioFrame | None:
-        """Return the next decoded frame, None at the end."""
+    def next_frame(self) -> AudioFrame | DamagedPacket | None:
+        """Return the next decoded frame, or what stands for it, None at the end."""
         frame = next(self._frames, None)
         self._raise_kept()
         return frame
@@ -167,13 +177,16 @@ class AvInput:
                     other.discard = av.stream.Discard.all
         return stream
 
-    def _decode(self) -> Iterator[AudioFrame]:
+    def _decode(self) -> Iterator[AudioFrame | DamagedPacket]:
         try:
             for packet in self._container.demux(self.stream):
                 try:
                     frames = packet.decode()
-                except self._damaged_packet:
-                    continue  # as players do: streams may begin or be joined within a packet
+                except self._failures:  # of many types, by what the damage looks like
+                    # Players go on as well: streams may begin or be joined within a packet.
+                    time = (packet.duration or 0) * (packet.time_base or Fraction(0))
+                    yield DamagedPacket(seconds=time)
+                    continue
                 yield from frames
         except self._failures as exc:
             self._raise(exc, "cannot be decoded further")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ._errors import DecoderClosed
+from ._losses import Loss
 from ._pcm import PcmChunk, PcmSpec
 
 
@@ -38,6 +39,7 @@ class ChunkQueue:
         self._error: BaseException | None = None
         self._finished = False
         self._closed = False
+        self.losses: tuple[Loss, ...] = ()  # set by the producer, as a whole
 
     # the producer's side
 

@@ -5,11 +5,13 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, cast
 
 from ._chunk_queue import ChunkQueue, Opened
 from ._errors import DecodeError
+from ._losses import MOST_LOSSES, Loss
 from ._open import open_decoder
 from ._pcm import PcmChunk, PcmSpec, Samples
 from ._protocols import BinaryFile, SpanFile, SpanFiles
@@ -25,9 +27,10 @@ class AudioStream:
     much decoded sound may wait for the consumer before the decoding waits in turn.
 
     What stops the decoding is raised behind the chunks decoded before it, as the same object, each
-    time the next chunk is asked for. The thread starts when it is first needed. The stream owns
-    the source: closing the one closes the other, whose blocked read must wake up with an error.
-    One consumer at a time.
+    time the next chunk is asked for. `strict` is that of `open_decoder`.
+
+    The thread starts when it is first needed. The stream owns the source: closing the one closes
+    the other, whose blocked read must wake up with an error. One consumer at a time.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class AudioStream:
         *,
         chunk_frames: int = 4096,
         buffer_seconds: float = 2.0,
+        strict: bool = False,
     ) -> None:
         self._started = False
         if chunk_frames <= 0 or buffer_seconds <= 0:
@@ -45,7 +49,7 @@ class AudioStream:
         # The thread must not hold the stream itself, or a forgotten one could never be collected.
         self._thread = threading.Thread(
             target=_decode_all,
-            args=(source, self._queue, chunk_frames),
+            args=(source, self._queue, chunk_frames, strict),
             name="kithara-decode",
             daemon=True,
         )
@@ -74,6 +78,14 @@ class AudioStream:
         self._start()
         await self._queue.wait_async(self._queue.has_opened)
         return self._queue.opened().spec
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Return where damaged input lacks frames, counted like `position`, as far as decoded.
+
+        Bounded, as a decoder's `losses` are.
+        """
+        return self._queue.losses
 
     @property
     def position(self) -> int:
@@ -182,18 +194,25 @@ class AudioStream:
                 close()
 
 
-def _decode_all(source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames: int) -> None:
+def _decode_all(
+    source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames: int, strict: bool
+) -> None:
     error: BaseException | None = None
     try:
         frames = 0
         for file in _files(source):
-            with open_decoder(file, hint=getattr(file, "container", None)) as decoder:
+            hint = getattr(file, "container", None)
+            with open_decoder(file, hint=hint, strict=strict) as decoder:
+                start, before = frames, queue.losses
                 queue.announce(Opened(spec=decoder.spec, frames=decoder.frames, tags=decoder.tags))
                 for block in decoder.blocks(chunk_frames):
                     data = cast("Samples", block)
                     if not queue.put(PcmChunk(data=data, start=frames, spec=decoder.spec)):
                         return
                     frames += len(data)
+                    if found := decoder.losses:
+                        moved = (replace(loss, frame=start + loss.frame) for loss in found)
+                        queue.losses = (*before, *moved)[:MOST_LOSSES]
     except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
         error = exc
     finally:
