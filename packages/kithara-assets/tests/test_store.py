@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ async def test_closing_closes_what_is_open(tmp_path: Path) -> None:
     for use in (store.open_streaming_resource, store.open_atomic_resource):
         with pytest.raises(StoreClosed):
             use(KEY)
-    assert tree(tmp_path / "cache") == ["CACHEDIR.TAG", "_index", "_index/format", "a"]
+    assert tree(tmp_path / "cache") == ["CACHEDIR.TAG", "_index", "_index/format"]
     assert "closed" in repr(store)
 
 
@@ -215,6 +216,20 @@ def test_a_start_that_was_cut_short_is_taken_up(
     asset_store(tmp_path).close()
     asset_store(tmp_path).close()
     assert (tmp_path / "_index/format").exists()
+
+
+@pytest.mark.parametrize("mark", [None, b"", b"kithara cache, format ", b"\x00noise\xff"])
+async def test_a_damaged_format_mark_is_repaired(tmp_path: Path, mark: bytes | None) -> None:
+    root = tmp_path / "cache"
+    with asset_store(root) as store:
+        await store.open_atomic_resource(KEY).write(b"kept")
+    if mark is None:
+        shutil.rmtree(root / "_index")
+    else:
+        (root / "_index/format").write_bytes(mark)
+    with asset_store(root) as store:
+        assert await store.open_atomic_resource(KEY).read() == b"kept"
+    assert (root / "_index/format").read_bytes() == b"kithara cache, format 1\n"
 
 
 def test_what_cannot_be_a_root(tmp_path: Path) -> None:

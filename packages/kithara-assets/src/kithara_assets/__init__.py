@@ -19,6 +19,7 @@ from kithara_storage import (
     WaitOutcome,
 )
 
+from ._assets import Assets
 from ._errors import (
     AssetsError,
     ForeignRoot,
@@ -31,14 +32,16 @@ from ._errors import (
     UnusableRoot,
 )
 from ._key import AssetId, ResourceKey
+from ._leases import Lease
 from ._names import encode_path
-from ._store import Assets, DiskAssetStore, asset_store
+from ._store import DiskAssetStore, asset_store
 
 __all__ = (
     # the store
     "asset_store",
     "DiskAssetStore",
     "Assets",
+    "Lease",
     # names
     "AssetId",
     "ResourceKey",

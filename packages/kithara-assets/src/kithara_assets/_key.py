@@ -63,13 +63,18 @@ class ResourceKey:
     rel_path: str
 
     def __post_init__(self) -> None:
-        _check(self.asset_root, _ROOT)
-        if self.asset_root in _RESERVED_ROOTS:
-            raise InvalidKey(name=self.asset_root, reason="the cache keeps it for itself")
+        check_asset_root(self.asset_root)
         if len(self.rel_path) > _MAX_PATH:
             raise InvalidKey(name=self.rel_path, reason=f"over {_MAX_PATH} characters")
         for component in self.rel_path.split("/"):
             _check(component, _COMPONENT)
+
+
+def check_asset_root(name: str) -> None:
+    """Raise `InvalidKey` unless a name can be that of an asset's folder."""
+    _check(name, _ROOT)
+    if name in _RESERVED_ROOTS:
+        raise InvalidKey(name=name, reason="the cache keeps it for itself")
 
 
 def _check(name: str, pattern: re.Pattern[str]) -> None:

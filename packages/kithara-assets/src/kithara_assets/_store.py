@@ -1,53 +1,26 @@
-"""The cache tree: one folder for each asset, one file for each resource."""
+"""The store as a whole: its layers, and what a user does with a cache."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
+import logging
 import os
-import secrets
-import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
-from kithara_storage import (
-    AtomicResource,
-    DiskWriter,
-    ResourceStatus,
-    StorageFailed,
-    StreamingResource,
-)
+from kithara_storage import AtomicResource, StreamingResource
 
-from ._errors import ForeignRoot, FormatTooNew, StoreClosed, UnsafePath, UnusableRoot
-from ._key import ResourceKey
-from ._rooted import RootedFs
+from ._assets import Assets
+from ._disk import DiskAssets
+from ._errors import StoreClosed, UnsafePath, UnusableRoot
+from ._key import ResourceKey, check_asset_root
+from ._lease import LeaseAssets
+from ._leased import LeasedFs
+from ._leases import Lease, LeaseTable
+from ._locks import locks_hold
+from ._root import claim
 
-_TAG = "CACHEDIR.TAG"
-_TAG_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"  # of the tag's specification
-_TAG_TEXT = _TAG_SIGNATURE + b"\n# This folder is a cache; backups may leave it out.\n"
-_INDEX = "_index"
-_FORMAT = "format"
-_MAGIC = "kithara cache, format "
-_VERSION = 1
-
-
-class Assets(Protocol):
-    """Something that keeps the resources of many assets."""
-
-    def open_atomic_resource(self, key: ResourceKey) -> AtomicResource:
-        """Open a resource that is read and written whole."""
-        ...
-
-    def open_streaming_resource(
-        self, key: ResourceKey, *, resume: bool = False
-    ) -> StreamingResource:
-        """Open a resource that is read while it is written; `resume` keeps what there is of it."""
-        ...
-
-    def close(self) -> None:
-        """Close it and every resource still open."""
-        ...
+_log = logging.getLogger("kithara_assets")
 
 
 def asset_store(root: str | os.PathLike[str]) -> DiskAssetStore:
@@ -63,20 +36,26 @@ def asset_store(root: str | os.PathLike[str]) -> DiskAssetStore:
 class DiskAssetStore:
     """Assets in one folder on disk, as plain files; made by `asset_store`.
 
-    Any thread may use it, and several processes may share the folder. A context manager.
+    Any thread may use it, and several processes may share the folder. A context manager. A forked
+    child cannot use it: it opens its own.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         try:
-            self._root = _claim(Path(root))
+            self._root = claim(Path(root))
         except OSError as error:
             raise UnusableRoot(root=Path(root), errno=error.errno) from error
-        self._fs = RootedFs(self._root)
-        self._lock = threading.Lock()
-        self._open: list[StreamingResource] = []
+        if not locks_hold(self._root):
+            _log.warning(
+                "%s: locks do not reach every user of this folder; use one machine and process",
+                self._root.name,
+            )
+        self._leases = LeaseTable(self._root)
+        self._fs = LeasedFs(self._root, self._leases)
+        disk = DiskAssets(self._root, self._fs)
+        self._open = disk.still_open
+        self._assets: Assets = LeaseAssets(disk, self._leases)
         self._closed = False
-        self._stack = contextlib.ExitStack()
-        self._writer = self._stack.enter_context(DiskWriter())
 
     def __enter__(self) -> DiskAssetStore:
         return self
@@ -102,9 +81,7 @@ class DiskAssetStore:
 
         Raises `StoreClosed`.
         """
-        with self._lock:
-            self._check_open()
-        return AtomicResource(self._path(key), fs=self._fs)
+        return self._assets.open_atomic_resource(key)
 
     def open_streaming_resource(
         self, key: ResourceKey, *, resume: bool = False
@@ -114,105 +91,36 @@ class DiskAssetStore:
         The caller closes it; one that is still open is closed with the store. Opening a key twice
         gives two resources, each with its own bytes until one of them is committed. With `resume`
         they share one part, which is kept when it is closed: the first leads, what is there waits
-        for `confirm` or `restart`, others follow (see `StreamingResource.open`). Raises
-        `StoreClosed`, `UnsafePath`, and the errors of `StreamingResource.open`.
+        for `confirm` or `restart`, others follow (see `StreamingResource.open`). Its asset is
+        leased until it is closed. Raises `StoreClosed`, `UnsafePath`, and the errors of
+        `StreamingResource.open`.
         """
-        path = self._path(key)
-        with self._lock:
-            self._check_open()
-            try:
-                resource = StreamingResource.open(path, self._writer, resume=resume, fs=self._fs)
-            except StorageFailed as error:
-                if error.errno == errno.ELOOP:
-                    raise UnsafePath(path=path) from error
-                raise
-            self._open = [
-                known for known in self._open if known.status is not ResourceStatus.CLOSED
-            ]
-            self._open.append(resource)
-        return resource
+        return self._assets.open_streaming_resource(key, resume=resume)
+
+    def lease(self, asset_root: str) -> Lease:
+        """Keep an asset in place, in every process, until the lease is closed.
+
+        Open resources do so by themselves; this is for what happens between two of them. An asset
+        that is not there may be leased too. Raises `InvalidKey`, `StoreClosed`, `UnsafePath`,
+        `UnusableRoot`.
+        """
+        check_asset_root(asset_root)
+        if self._closed:
+            raise StoreClosed
+        try:
+            held = self._leases.acquire(asset_root, make=True)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UnsafePath(path=self._root / asset_root) from error
+            raise UnusableRoot(root=self._root, errno=error.errno) from error
+        assert held is not None
+        return Lease(self._leases, asset_root, held)
 
     def close(self) -> None:
         """Close every resource that is still open, then end the thread; idempotent.
 
-        Blocks until the bytes that were accepted are dealt with.
+        Blocks until the bytes that were accepted are dealt with. Leases taken by `lease` go on
+        until they are closed.
         """
-        with self._lock:
-            self._closed = True
-            left = self._open
-            self._open = []
-        for resource in left:
-            resource.close()
-        self._stack.close()
-
-    def _path(self, key: ResourceKey) -> Path:
-        return self._root / key.asset_root / key.rel_path
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosed
-
-
-def _claim(root: Path) -> Path:
-    """Make sure that a folder is a cache of ours, of a format that we know."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    root = root.resolve()
-    if hasattr(os, "geteuid") and root.stat().st_uid != os.geteuid():
-        raise ForeignRoot(root=root, reason="belongs to another user")
-    fs = RootedFs(root)
-    marker = root / _INDEX / _FORMAT
-    if fs.stat(root / _INDEX) is not None and fs.stat(marker) is not None:
-        _check_format(root, _read(fs, marker))
-        return root
-    if not _is_blank(fs, root):
-        raise ForeignRoot(root=root, reason="is not empty and not a cache of ours")
-    root.chmod(0o700)
-    _write(fs, root / _TAG, _TAG_TEXT)
-    _write(fs, marker, f"{_MAGIC}{_VERSION}\n".encode())
-    return root
-
-
-def _check_format(root: Path, text: bytes) -> None:
-    line = text.decode("ascii", "replace").removesuffix("\n")
-    version = line.removeprefix(_MAGIC)
-    if not line.startswith(_MAGIC) or not version.isdecimal():
-        raise ForeignRoot(root=root, reason="has a format mark that is not ours")
-    if int(version) > _VERSION:
-        raise FormatTooNew(root=root, version=int(version))
-
-
-def _is_blank(fs: RootedFs, root: Path) -> bool:
-    """Whether a folder is empty, or was left by a start of ours that was cut short."""
-    ours = f"{_TAG}.", f"{_FORMAT}."
-    for name in fs.names(root):
-        if name == _INDEX:
-            if any(not left.startswith(ours) for left in fs.names(root / _INDEX)):
-                return False
-        elif name == _TAG:
-            if not _read(fs, root / _TAG).startswith(_TAG_SIGNATURE):
-                return False
-        elif not name.startswith(ours):
-            return False
-    return True
-
-
-def _read(fs: RootedFs, path: Path) -> bytes:
-    fd = fs.open(path, os.O_RDONLY)
-    try:
-        buffer = bytearray(256)
-        return bytes(buffer[: fs.read_all(fd, memoryview(buffer), 0)])
-    finally:
-        fs.close(fd)
-
-
-def _write(fs: RootedFs, path: Path, data: bytes) -> None:
-    """Put a small file in place whole, on the disk before this returns."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-    fd = fs.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-    try:
-        fs.write_all(fd, (memoryview(data),), 0)
-        fs.fdatasync(fd)
-        fs.rename(temporary, path)
-    finally:
-        fs.close(fd)
-    fs.fsync_dir(path.parent)
+        self._closed = True
+        self._assets.close()
