@@ -23,9 +23,9 @@ class Body:
     def __init__(
         self,
         response: aiohttp.ClientResponse,
+        head: ResponseHead,
         *,
         session: aiohttp.ClientSession,
-        final_url: str,
         by_connection: bool,
         asked: RangeSpec | None,
         stall_timeout: float | None,
@@ -33,12 +33,11 @@ class Body:
     ) -> None:
         self._response = response
         self._session = session
-        self._final_url = final_url
         self._asked = asked
         self._stall_timeout = stall_timeout
         self._trace = trace
-        self._head: ResponseHead | None = None
-        self._expected: int | None = None
+        self._head = head
+        self._expected = None if head.stop is None else head.stop - head.start
         self._received = 0
         self._done = False
         self._closed = False
@@ -47,8 +46,6 @@ class Body:
         self._closing: asyncio.Future[None] | None = None
         self._by_connection = by_connection
         self._watch: StallWatch | None = None
-        if stall_timeout is not None:
-            self._watch = StallWatch(response.content, stall_timeout)
         connection = response.connection
         if connection is not None and (protocol := connection.protocol) is not None:
             # From here on `StallWatch` counts, and only while somebody waits.
@@ -59,15 +56,9 @@ class Body:
                 if self._closing is not None:
                     self._closing.add_done_callback(_retrieve)
 
-    def accept(self, head: ResponseHead) -> None:
-        """Take the checked head; the body must fit it from now on."""
-        self._head = head
-        self._expected = None if head.stop is None else head.stop - head.start
-
     @property
     def head(self) -> ResponseHead:
         """The head of the response."""
-        assert self._head is not None, "a body is handed out with its head"
         return self._head
 
     def close(self) -> None:
@@ -83,16 +74,24 @@ class Body:
             raise self._failure
         if self._done:
             raise StopAsyncIteration
-        piece = b"" if self._broken is not None else await self._next_piece()
+        content = self._response.content
+        if content.total_bytes > self._received and not (
+            self._closed or self._broken or content.exception()
+        ):
+            piece = content.read_nowait()
+        else:
+            piece = b"" if self._broken is not None else await self._next_piece()
         self._received += len(piece)
         if self._expected is not None and self._received > self._expected:
             reason = f"more than the declared {self._expected} bytes arrived"
             raise self._failed(
-                RangeMismatch(url=shown(self._final_url), byte_range=self._asked, reason=reason)
+                RangeMismatch(
+                    url=shown(self._head.final_url), byte_range=self._asked, reason=reason
+                )
             )
         if piece:
             if self._trace is not None:
-                self._trace(BytesReceived(url=shown(self._final_url), count=len(piece)))
+                self._trace(BytesReceived(url=shown(self._head.final_url), count=len(piece)))
             return piece
         if self._broken is not None or not self._end_is_proven():
             raise self._failed(self._broken_off()) from self._broken
@@ -103,10 +102,12 @@ class Body:
         """The bytes that are there, waiting for some; empty at the end or with `_broken` set."""
         content = self._response.content
         if self._closed:
-            raise self._failed(NetClosed(url=shown(self._final_url)))
+            raise self._failed(NetClosed(url=shown(self._head.final_url)))
         watch = self._watch
+        if watch is None and self._stall_timeout is not None and not content.is_eof():
+            watch = self._watch = StallWatch(content, self._stall_timeout)
         try:
-            if watch is not None and content.total_bytes == self._received and not content.is_eof():
+            if watch is not None:
                 watch.begin()
             piece = await content.readany()
             while not piece and not content.at_eof():
@@ -115,7 +116,7 @@ class Body:
         except TimeoutError as exc:
             seconds = self._stall_timeout or 0.0
             raise self._failed(
-                TimedOut(url=shown(self._final_url), phase="stall", seconds=seconds)
+                TimedOut(url=shown(self._head.final_url), phase="stall", seconds=seconds)
             ) from exc
         except (aiohttp.ClientError, OSError) as exc:
             self._broken = exc
@@ -142,9 +143,9 @@ class Body:
 
     def _broken_off(self) -> NetError:
         if self._closed or self._session.closed:
-            return NetClosed(url=shown(self._final_url))
+            return NetClosed(url=shown(self._head.final_url))
         return BodyTruncated(
-            url=shown(self._final_url), received=self._received, expected=self._expected
+            url=shown(self._head.final_url), received=self._received, expected=self._expected
         )
 
     def _failed(self, failure: NetError) -> NetError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -151,16 +151,26 @@ class HttpClient:
         async with self._exchange("HEAD", url, headers, None) as body:
             return body.head
 
-    @asynccontextmanager
-    async def _exchange(
+    def _exchange(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str] | None,
         byte_range: RangeSpec | None,
         codings: tuple[str, ...] = (),
-    ) -> AsyncIterator[Body]:
+    ) -> _Exchange:
         """One request with its redirects, its head checked, its connection let go at the end."""
+        return _Exchange(self, method, url, headers, byte_range, codings)
+
+    async def _open_body(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        byte_range: RangeSpec | None,
+        codings: tuple[str, ...],
+    ) -> Body:
+        """A checked head and its body; give it to `_close_body`."""
         if self._closed:
             raise NetClosed(url=shown(url))
         request = NetRequest(
@@ -169,31 +179,34 @@ class HttpClient:
         response, target, session, redirected = await self._answer(request, codings)
         final_url = str(target)
         fields = HeaderMap(response.headers.items())
+        try:
+            head = parse_head(
+                status=response.status,
+                final_url=final_url,
+                headers=fields,
+                asked=byte_range,
+                codings=codings,
+                redirected=redirected,
+            )
+        except NetError:
+            response.close()
+            raise
         body = Body(
             response,
+            head,
             session=session,
-            final_url=final_url,
             by_connection=ends_with_connection(fields),
             asked=byte_range,
             stall_timeout=self._options.stall_timeout,
             trace=self._trace,
         )
         self._bodies.add(body)
-        try:
-            body.accept(
-                parse_head(
-                    status=response.status,
-                    final_url=final_url,
-                    headers=fields,
-                    asked=byte_range,
-                    codings=codings,
-                    redirected=redirected,
-                )
-            )
-            yield body
-        finally:
-            self._bodies.discard(body)
-            body.close()
+        return body
+
+    def _close_body(self, body: Body) -> None:
+        """Let go of what `_open_body` gave."""
+        self._bodies.discard(body)
+        body.close()
 
     async def _answer(
         self, request: NetRequest, codings: tuple[str, ...]
@@ -312,6 +325,34 @@ class HttpClient:
 
     def _ended(self, session: aiohttp.ClientSession) -> bool:
         return self._closed or session.closed
+
+
+class _Exchange:
+    """One body, from the request to the end of its `async with`; a class, since it is quicker."""
+
+    __slots__ = ("_body", "_client", "_request")
+
+    def __init__(
+        self,
+        client: HttpClient,
+        *request: *tuple[str, str, Mapping[str, str] | None, RangeSpec | None, tuple[str, ...]],
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._body: Body | None = None
+
+    async def __aenter__(self) -> Body:
+        self._body = await self._client._open_body(*self._request)
+        return self._body
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._body is not None, "what is left was entered"
+        self._client._close_body(self._body)
 
 
 def _holds(fields: Mapping[str, str], name: str) -> bool:

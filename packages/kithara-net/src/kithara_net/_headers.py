@@ -11,34 +11,41 @@ class HeaderMap(Mapping[str, str]):
     The representation shows names only: values may be credentials.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_pairs", "_values")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields: dict[str, tuple[str, list[str]]] = {}
-        for name, value in fields:
-            key = name.lower()
-            if key in self._fields:
-                self._fields[key][1].append(value)
-            else:
-                self._fields[key] = (name, [value])
+        self._pairs = tuple(fields)
+        self._values = {name.lower(): value for name, value in self._pairs}
+        if len(self._values) != len(self._pairs):
+            self._values = {key: ", ".join(self._all(key)) for key in self._values}
 
     def __getitem__(self, name: str) -> str:
-        values = self._fields[name.lower()][1]
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return self._values[name.lower()]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fields
+        return isinstance(name, str) and name.lower() in self._values
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._fields.values())
+        seen: set[str] = set()
+        for name, _ in self._pairs:
+            if (key := name.lower()) not in seen:
+                seen.add(key)
+                yield name
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self._values)
 
     def values_of(self, name: str) -> tuple[str, ...]:
         """Every value sent for `name`, in order; empty if there is none."""
-        found = self._fields.get(name.lower())
-        return tuple(found[1]) if found is not None else ()
+        key = name.lower()
+        if key not in self._values:
+            return ()
+        if len(self._values) == len(self._pairs):
+            return (self._values[key],)
+        return self._all(key)
+
+    def _all(self, key: str) -> tuple[str, ...]:
+        return tuple(value for name, value in self._pairs if name.lower() == key)
 
     def __repr__(self) -> str:
         return f"HeaderMap({', '.join(self)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Self
 
 from kithara_net._budget import Budget
@@ -26,11 +27,11 @@ from kithara_net._urls import shown
 class ResumedBody:
     """One body over as many answers as it takes. It satisfies `ByteStream`.
 
-    `open` and `close` belong to whoever made it. After a failure every further step raises the
-    same error.
+    It is its own context manager, to be entered once. After a failure every further step raises
+    the same error.
     """
 
-    _so_far: Continuity  # from `open` on
+    _so_far: Continuity  # from `__aenter__` on
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class ResumedBody:
         assert self._head is not None, "a body is handed out with its head"
         return self._head
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         """Get the first answer, trying again as the budget allows."""
         while self._head is None:
             try:
@@ -74,8 +75,14 @@ class ResumedBody:
             except NetError as error:
                 await self._budget.wait(error)
         self._so_far = Continuity(self._head, url=self._url, probe_size=self._probe_size)
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """Let go of the connection; a later step raises `NetClosed`."""
         if not self._done and self._failure is None:
             self._failure = NetClosed(url=shown(self._url))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from kithara_net._budget import Budget, Sleep
@@ -70,40 +70,26 @@ class RetryNet:
         """What the server tells of the resource without sending it."""
         return await self._repeat(lambda: self._net.head(url, headers=headers))
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[ByteStream]:
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The resource from its beginning; a body that breaks is continued where it broke.
 
         `head` stays that of the first answer. Raises `ContentChanged` when the resource is
         another one by then, and whatever `net` raises once the tries are used up.
         """
-        body = self._body(url, headers, lambda: self._net.stream(url, headers=headers))
-        try:
-            await body.open()
-            yield body
-        finally:
-            await body.close()
+        return self._body(url, headers, lambda: self._net.stream(url, headers=headers))
 
-    @asynccontextmanager
-    async def get_range(
+    def get_range(
         self, url: str, byte_range: RangeSpec, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[ByteStream]:
+    ) -> AbstractAsyncContextManager[ByteStream]:
         """The bytes of `byte_range`; as `stream` in everything else.
 
         A server that ignores ranges answers 200 with everything: `head.start` is 0 then.
         """
-        body = self._body(
-            url,
-            headers,
-            lambda: self._net.get_range(url, byte_range, headers=headers),
+        return self._body(
+            url, headers, lambda: self._net.get_range(url, byte_range, headers=headers)
         )
-        try:
-            await body.open()
-            yield body
-        finally:
-            await body.close()
 
     def _body(
         self,
