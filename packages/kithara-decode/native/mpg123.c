@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { MAX_CHANNELS = 2 };
+/* Small frames reach back over more than the four frames that libmpg123 decodes before a target. */
+enum { MAX_CHANNELS = 2, PREFRAMES = 32 };
 
 typedef struct {
     mpg123_handle *handle;
@@ -144,6 +145,7 @@ kd_decoder *kd_open_mpg123(kd_input *input)
     int channels = 0, encoding = 0;
     if (mpg123_param(handle, MPG123_FLAGS, flags, 0.0) != MPG123_OK ||
         mpg123_param(handle, MPG123_RESYNC_LIMIT, -1, 0.0) != MPG123_OK ||
+        mpg123_param(handle, MPG123_PREFRAMES, PREFRAMES, 0.0) != MPG123_OK ||
         mpg123_replace_reader_handle(handle, read_bytes, seek_bytes, NULL) != MPG123_OK ||
         mpg123_open_handle(handle, input) != MPG123_OK ||
         mpg123_getformat(handle, &rate, &channels, &encoding) != MPG123_OK)

@@ -85,14 +85,17 @@ class Media:
 class Seekable(io.RawIOBase):
     """Bytes that come at most `step` at a time; a read may fail once.
 
-    `fail_at` is the number of the read that raises `error`; `reads` counts them.
+    `fail_at` is the number of the read that raises `error`, `fail_seek_at` that of the seek;
+    `reads` and `seeks` count them.
     """
 
     def __init__(self, content: bytes, step: int = 1 << 30) -> None:
         self._inner = io.BytesIO(content)
         self._step = step
         self.reads = 0
+        self.seeks = 0
         self.fail_at = -1
+        self.fail_seek_at = -1
         self.error: BaseException = ConnectionError("the line went dead")
 
     def readable(self) -> bool:
@@ -102,6 +105,9 @@ class Seekable(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
+        self.seeks += 1
+        if self.seeks == self.fail_seek_at:
+            raise self.error
         return self._inner.seek(offset, whence)
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:

@@ -46,20 +46,6 @@ def test_bit_for_bit_with_soundfile(media: Media, name: str, subtype: str) -> No
 
 
 @pytest.mark.parametrize("suffix", ["flac", "ogg"])
-def test_seeks_are_exact(media: Media, suffix: str) -> None:
-    content = media.coded(f"seek.{suffix}", "-c:a", "flac").read_bytes()
-    whole = everything(content)
-    rng = random.Random(3)
-    with open_decoder(Seekable(content, step=3000)) as decoder:
-        assert isinstance(decoder, NativeDecoder)
-        for _ in range(60):
-            frame = rng.randrange(len(whole) + 1)
-            decoder.seek(frame)
-            count = rng.randrange(1, 5000)
-            assert np.array_equal(decoder.read(count), whole[frame : frame + count])
-
-
-@pytest.mark.parametrize("suffix", ["flac", "ogg"])
 def test_unseekable_input_gives_the_same_samples(media: Media, suffix: str) -> None:
     content = media.coded(f"seek.{suffix}", "-c:a", "flac").read_bytes()
     with open_decoder(Unseekable(content, step=1000)) as decoder:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import io
-import random
 
 import numpy as np
 import pytest
-from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm, mpg123_pcm
+from decode_files import Media, Unseekable, ffmpeg_pcm, mpg123_pcm
 
 from kithara_decode import (
     CorruptAudio,
@@ -48,21 +47,6 @@ def test_gapless_gives_back_the_frames_that_were_encoded(media: Media) -> None:
     theirs = ffmpeg_pcm(path, 2)
     assert len(theirs) == 200_000
     assert np.abs(pcm - theirs).max() < 1e-5
-
-
-@pytest.mark.parametrize("name", ["cbr.mp3", "vbr.mp3", "bare.mp3", "layer.mp2"])
-def test_seeks_are_exact(media: Media, name: str) -> None:
-    content = media.coded(name, *(() if name != "bare.mp3" else ("-write_xing", "0"))).read_bytes()
-    whole = decode(content)
-    rng = random.Random(1)
-    with open_decoder(Seekable(content, step=4000)) as decoder:
-        for _ in range(60):
-            frame = rng.randrange(len(whole) - 1)
-            decoder.seek(frame)
-            assert decoder.position == frame
-            block = decoder.read(rng.randrange(1, 3000))
-            assert np.array_equal(block, whole[frame : frame + len(block)]), frame
-            assert decoder.position == frame + len(block)
 
 
 def test_seeks_beyond_the_end_are_refused_and_change_nothing(media: Media) -> None:

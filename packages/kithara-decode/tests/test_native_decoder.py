@@ -16,13 +16,17 @@ from kithara_decode import Decoder, DecoderPoisoned, SeekRefused, open_decoder
 
 MADE_BY_FFMPEG = {
     "short.mp3": (),
+    "short-flac.ogg": ("-c:a", "flac"),
     "tones-short.opus": ("-c:a", "libopus", "-ar", "48000"),
     "short.aac": ("-c:a", "aac"),
     "short.ts": ("-c:a", "aac"),
     "short.mka": ("-c:a", "aac"),
     "short.m4a": ("-c:a", "alac"),
 }
-NAMES = ["short.wav", "short.aiff", "short.caf", "short.flac", "short.ogg", *MADE_BY_FFMPEG]
+NAMES = [
+    "short.wav", "short.aiff", "short.caf", "short.au", "short.w64", "short.rf64", "short.flac",
+    "short.ogg", *MADE_BY_FFMPEG,
+]  # fmt: skip
 
 
 def content_of(media: Media, name: str) -> bytes:
@@ -86,6 +90,28 @@ def test_an_exception_at_any_read_comes_out_as_itself_and_a_seek_repairs(
             cut_within += 1
     assert cut_within or name in ("short.m4a", "short.mka")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exception_at_any_seek_of_the_file_comes_out_as_itself(media: Media, name: str) -> None:
+    content = content_of(media, name)
+
+    def work(file: Seekable) -> None:
+        with open_decoder(file) as decoder:
+            whole = decoder.frames or 60_000
+            for frame in (whole * 3 // 4, 100, whole // 2):
+                decoder.seek(frame)
+                assert len(decoder.read(1000)) == 1000
+
+    probe = Seekable(content, step=24576)
+    work(probe)
+    assert probe.seeks >= 2
+    for number in range(1, probe.seeks + 1):
+        file = Seekable(content, step=24576)
+        file.fail_seek_at, file.error = number, Cut(number)
+        with pytest.raises(Cut) as raised:
+            work(file)
+        assert raised.value is file.error
 
 
 def test_unseekable_input_stays_poisoned(media: Media) -> None:

@@ -35,18 +35,6 @@ def test_vorbis_is_what_soundfile_reads(media: Media) -> None:
     assert np.abs(pcm - soundfile.read(path, dtype="float32")[0]).max() < 1e-6
 
 
-def test_vorbis_seeks_are_exact(media: Media) -> None:
-    content = vorbis(media).read_bytes()
-    with open_decoder(Seekable(content, step=3000)) as decoder:
-        whole = everything(decoder)
-        rng = random.Random(5)
-        for _ in range(60):
-            frame = rng.randrange(len(whole))
-            decoder.seek(frame)
-            block = decoder.read(rng.randrange(1, 4000))
-            assert np.array_equal(block, whole[frame : frame + len(block)])
-
-
 def test_opus_has_the_frames_of_ffmpeg_and_seeks_to_them(media: Media) -> None:
     path = opus(media)
     with open_decoder(io.BytesIO(path.read_bytes())) as decoder:
