@@ -75,12 +75,15 @@ class Body:
         if self._done:
             raise StopAsyncIteration
         content = self._response.content
-        if content.total_bytes > self._received and not (
-            self._closed or self._broken or content.exception()
-        ):
-            piece = content.read_nowait()
-        else:
+        if self._closed or self._broken is not None or content.exception() is not None:
             piece = b"" if self._broken is not None else await self._next_piece()
+        elif content.total_bytes > self._received:
+            piece = content.read_nowait()
+        elif self._received == self._expected and content.is_eof():
+            self._done = True
+            raise StopAsyncIteration
+        else:
+            piece = await self._next_piece()
         self._received += len(piece)
         if self._expected is not None and self._received > self._expected:
             reason = f"more than the declared {self._expected} bytes arrived"

@@ -118,19 +118,22 @@ def _partial(
         raise mismatch("the 206 has an unreadable Content-Range")
     start, stop = int(match[1]), int(match[2]) + 1
     total = None if match[3] == "*" else int(match[3])
-    said = f"the 206 says [{start}, {stop}) of {'*' if total is None else total}"
     if stop <= start or (total is not None and stop > total):
-        raise mismatch(f"{said}, which is absurd")
-    if start != asked.start:
-        raise mismatch(said)
-    if total is not None:
-        if stop != (total if asked.stop is None else min(asked.stop, total)):
-            raise mismatch(said)
-    elif asked.stop is not None and stop > asked.stop:
-        raise mismatch(said)
-    if length is not None and length != stop - start:
-        raise mismatch(f"{said} and a body of {length} bytes")
-    return start, stop, total
+        wrong = ", which is absurd"
+    elif length is not None and length != stop - start:
+        wrong = f" and a body of {length} bytes"
+    elif start != asked.start or not _ends_as_asked(stop, total, asked.stop):
+        wrong = ""
+    else:
+        return start, stop, total
+    whole = "*" if total is None else total
+    raise mismatch(f"the 206 says [{start}, {stop}) of {whole}{wrong}")
+
+
+def _ends_as_asked(stop: int, total: int | None, asked: int | None) -> bool:
+    if total is None:
+        return asked is None or stop <= asked
+    return stop == (total if asked is None else min(asked, total))
 
 
 def _unsatisfied_total(headers: HeaderMap) -> int | None:
@@ -139,9 +142,12 @@ def _unsatisfied_total(headers: HeaderMap) -> int | None:
 
 
 def _content_length(headers: HeaderMap, url: str) -> int | None:
-    fields = set(_tokens(headers, "Content-Length"))
-    if not fields:
+    value = headers.value_of("Content-Length")
+    if value is None:
         return None
+    if _NUMBER.match(value):
+        return int(value)
+    fields = set(_tokens(headers, "Content-Length"))
     if len(fields) > 1:
         raise BadResponse(url=shown(url), reason="it has several Content-Length")
     text = fields.pop()
@@ -153,7 +159,7 @@ def _content_length(headers: HeaderMap, url: str) -> int | None:
 def _validator(headers: HeaderMap) -> Validator | None:
     tags = set(headers.values_of("ETag"))
     etag = tags.pop().strip() if len(tags) == 1 else None
-    last_modified = headers.get("Last-Modified", "").strip() or None
+    last_modified = (headers.value_of("Last-Modified") or "").strip() or None
     if not etag and last_modified is None:
         return None
     if_range = None
@@ -173,7 +179,7 @@ def _media_type(headers: HeaderMap) -> str | None:
 
 
 def _tokens(headers: HeaderMap, name: str) -> list[str]:
-    value = headers.get(name)
+    value = headers.value_of(name)
     if value is None:
         return []
     return [token for part in value.split(",") if (token := part.strip().lower())]

@@ -35,6 +35,10 @@ class HeaderMap(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def value_of(self, name: str) -> str | None:
+        """The value of `name`, or None: `get`, only quicker."""
+        return self._values.get(name.lower())
+
     def values_of(self, name: str) -> tuple[str, ...]:
         """Every value sent for `name`, in order; empty if there is none."""
         key = name.lower()

@@ -142,7 +142,10 @@ class ResumedBody:
             piece, self._beyond = self._beyond, b""
             return piece
         assert self._pieces is not None, "an open body has an answer"
-        return await anext(self._pieces, b"")
+        try:
+            return await self._pieces.__anext__()
+        except StopAsyncIteration:
+            return b""
 
     def _at_end(self) -> bool:
         """True if the end of this answer is the end of the body, and proven as far as it goes."""

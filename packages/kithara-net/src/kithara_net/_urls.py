@@ -38,7 +38,7 @@ def parsed(url: str) -> URL:
     Signed addresses break when percent-encoding is normalised, hence no quoting of legal ones.
     Raises `InvalidUrl` unless it is an absolute http(s) address.
     """
-    if _CONTROL.search(url):
+    if not _LEGAL.match(url) and _CONTROL.search(url):
         raise InvalidUrl(url=shown(url), reason="it holds a control character")
     try:
         result = _built(url)
