@@ -24,7 +24,7 @@ def resident_kilobytes() -> int:
 
 def grown(work: Callable[[], None], times: int) -> int:
     """Kilobytes of growth, after a first round that fills caches."""
-    for _ in range(times):
+    for _ in range(times // 2):
         work()
     gc.collect()
     before = resident_kilobytes()

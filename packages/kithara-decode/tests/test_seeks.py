@@ -35,7 +35,7 @@ BY_SNR: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("name", [*EXACT, *BY_SNR])
 def test_seeks(media: Media, name: str) -> None:
     options = EXACT.get(name) or BY_SNR.get(name, ())
-    frames = 300_000 if name in BY_SNR else 60_000
+    frames = 150_000 if name in BY_SNR else 60_000
     path = media.coded(f"tones-{name}", *options, frames=frames, channels=1 + (name != "mono.opus"))
     rng = random.Random(name)
     with open_decoder(Seekable(path.read_bytes(), step=5000)) as decoder:
