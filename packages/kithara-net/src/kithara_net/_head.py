@@ -6,6 +6,7 @@ import re
 import time
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from kithara_net._errors import (
     BadResponse,
@@ -145,7 +146,7 @@ def _content_length(headers: HeaderMap, url: str) -> int | None:
     value = headers.value_of("Content-Length")
     if value is None:
         return None
-    if _NUMBER.match(value):
+    if value.isascii() and value.isdecimal() and len(value) <= 18:
         return int(value)
     fields = set(_tokens(headers, "Content-Length"))
     if len(fields) > 1:
@@ -174,7 +175,12 @@ def _validator(headers: HeaderMap) -> Validator | None:
 
 def _media_type(headers: HeaderMap) -> str | None:
     values = headers.values_of("Content-Type")
-    text = values[-1].partition(";")[0].strip().lower() if values else ""
+    return _bare_type(values[-1]) if values else None
+
+
+@lru_cache(maxsize=64)
+def _bare_type(value: str) -> str | None:
+    text = value.partition(";")[0].strip().lower()
     return text if _MEDIA_TYPE.match(text) else None
 
 

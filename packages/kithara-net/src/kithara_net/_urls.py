@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -32,6 +33,7 @@ def shown(url: str) -> str:
     return _CONTROL.sub("�", f"{prefix}{place}{path}{'?…' if parts.query else ''}") or "(empty)"
 
 
+@lru_cache(maxsize=32)
 def parsed(url: str) -> URL:
     """`url` as yarl's, byte for byte if it is a legal URI, quoted otherwise, without a fragment.
 
