@@ -137,11 +137,25 @@ async def test_a_body_longer_than_it_said_is_not_continued(server: Server) -> No
     """The bytes before the excess were handed on, and may be as wrong as the rest."""
     head = b"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n"
     told = b"Content-Range: bytes 10-19/5000\r\n\r\n"
-    server.add("/a", raw=head + told + b"5\r\nwrong\r\n" + b"f\r\n" + b"x" * 15 + b"\r\n0\r\n\r\n")
+    lie = head + told + b"5\r\nwrong\r\n" + b"f\r\n" + b"x" * 15 + b"\r\n0\r\n\r\n"
+    server.add("/a", WHOLE, script=[{"raw": lie}])
     async with HttpClient() as client:
         net = RetryNet(client, _sleep=no_wait)
         with pytest.raises(RangeMismatch):
             await read(net, server.url("/a"), RangeSpec(10, 20))
+    assert len(server.requests) == 1
+
+
+async def test_a_new_tag_counts_though_the_bytes_before_the_break_are_equal(
+    server: Server,
+) -> None:
+    """A player that edits the title of a song: the same size, and the same music."""
+    cut: Behaviour = {"cut_after": 3000}
+    server.add("/a", b"new title" + WHOLE[9:], script=[{**cut, "new_content": WHOLE}])
+    async with HttpClient() as client:
+        net = RetryNet(client, RetryPolicy(probe_size=100), _sleep=no_wait)
+        with pytest.raises(ContentChanged):
+            await read(net, server.url("/a"))
 
 
 async def test_a_change_tells_both_versions(server: Server) -> None:
