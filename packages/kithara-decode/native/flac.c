@@ -140,7 +140,8 @@ static void take_metadata(const FLAC__StreamDecoder *flac, const FLAC__StreamMet
             char *copy = calloc((size_t)found->comments[i].length + 1, 1);
             if (copy == NULL)
                 break;
-            memcpy(copy, found->comments[i].entry, found->comments[i].length);
+            if (found->comments[i].length > 0)
+                memcpy(copy, found->comments[i].entry, found->comments[i].length);
             state->comments[state->comments_count++] = copy;
         }
     }

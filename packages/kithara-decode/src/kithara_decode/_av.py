@@ -113,7 +113,10 @@ class AvDecoder(BaseDecoder):
             if isinstance(frame, DamagedPacket):
                 self._pass_over(frame)
                 return False
-            if _spec(frame) != self._spec:
+            if (
+                frame.sample_rate != self._spec.sample_rate
+                or frame.layout.nb_channels != self._spec.channels
+            ):
                 raise UnsupportedFormat(
                     f"the {self._container} input changes its sample rate or channel count at "
                     f"frame {self._next}; decode what follows as an input of its own",
