@@ -131,3 +131,13 @@ def test_nothing_behind_a_header_is_corrupt() -> None:
     lonely = b"\xff\xfb\x90\x64" + bytes(413)
     with pytest.raises(CorruptAudio), open_decoder(io.BytesIO(lonely[:100]), hint="mp3") as decoder:
         decoder.read(100)
+
+
+@pytest.mark.parametrize("file_type", [Seekable, Unseekable])
+def test_tags_between_joined_files_are_no_loss(media: Media, file_type: type[Seekable]) -> None:
+    options = ("-write_xing", "0", "-metadata", "title=x", "-write_id3v1", "1")
+    tagged = media.coded("tagged-bare.mp3", *options, frames=60_000).read_bytes()
+    with open_decoder(file_type(tagged + tagged), strict=True) as decoder:
+        joined = sum(len(block) for block in decoder.blocks(4096))
+        assert decoder.losses == ()
+    assert joined == 2 * len(decode(tagged))
