@@ -117,7 +117,7 @@ def test_a_stop_at_every_change(durability: Durability, before: str) -> None:
         except StorageError:
             complete = False
         after = [fs.after_kill()]
-        after += [fs.after_power_cut(lambda n: dice.randrange(n)) for _ in range(8)]
+        after += [fs.after_power_cut(lambda n: dice.randrange(n)) for _ in range(4)]
         for number, disk in enumerate(after):
             written = asyncio.run(fetch(disk, "one", durability=durability))
             assert disk.content(PATH) == CONTENTS["one"]
@@ -181,7 +181,7 @@ def test_every_state_after_a_cut_in_the_middle() -> None:
                 await resource.flush()
             resource.close()
             states = 0
-            for disk in fs.power_cuts(5000):
+            for disk in fs.power_cuts(2000):
                 states += 1
                 with StreamingResource.open(PATH, writer, resume=True, fs=disk) as found:
                     check(found)

@@ -198,8 +198,10 @@ class Body:
     def try_read(self, offset: int, view: memoryview) -> int:
         """As `read`, without a lock, and without waiting for the disk."""
         part = self.part
-        if self.closed or not part.file.enter():
+        if self.closed:
             raise ResourceClosed(path=self.path, operation="try_read")
+        if not part.file.enter():
+            return 0  # closed just now, or another file took its place
         try:
             count = min(self._glance(offset), len(view))
             return part.fs.try_preadv(part.file.fd, (view[:count],), offset) if count else 0
@@ -250,7 +252,8 @@ class Body:
     def observe(self, observer: Observer) -> None:
         """Tell somebody of every range, first of those that are there. Writer thread."""
         with self.lock:
-            self.check_open("observe")
+            if self.closed:
+                return
             known = list(self.ranges)
             self._observers = [*(self._observers or []), observer]
         self._tell([observer], known)
@@ -260,7 +263,9 @@ class Body:
         with self.lock:
             self._observers = [o for o in self._observers or [] if o is not observer] or None
 
-    def publish(self, fresh: Iterable[tuple[int, int]], dealt: int = 0) -> None:
+    def publish(
+        self, fresh: Iterable[tuple[int, int]], dealt: int = 0, length: int | None = None
+    ) -> None:
         """Let readers see bytes that are on their file and recorded. Writer thread."""
         fresh = list(fresh)
         with self.lock:
@@ -269,6 +274,8 @@ class Body:
                 self.ranges.add(start, stop)
             self._version += 1
             self.stored += dealt
+            if self.length is None:
+                self.length = length
             settled = self.settle()
             observers = self._observers
         wake_all(settled)

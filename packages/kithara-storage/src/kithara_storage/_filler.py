@@ -130,6 +130,8 @@ class Filler:
         """Have the syncer make safe what is written."""
         if waiter is None and self._syncing:
             return
+        if self.body.confirmed and self.body.part.found is not None:
+            self.begin()  # what an earlier process wrote may need it too
         self._syncing = True
         self._unsynced = 0
         self._writer.syncer.submit(Barrier(self, waiter))

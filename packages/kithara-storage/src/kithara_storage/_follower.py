@@ -9,7 +9,7 @@ from pathlib import Path
 from ._body import Body
 from ._errors import GenerationReplaced, from_os_error
 from ._journal import MAP, META, PART, beside
-from ._part import Part, Role, leads_to, open_part
+from ._part import Part, Role, find_final, leads_to, open_part
 from ._ranges import RangeSet
 from ._records import Header, coalesced, decode_header, decode_records
 
@@ -57,12 +57,20 @@ class Follower:
         if leads_to(fs, body.path, fd):
             part.role = Role.FINAL
             part.name = None
+            self._learn_identity(part)
             body.complete(fs.fstat(fd).st_size, part)
             return False
         if body.ranges:
             body.replaced()
             return False
         return self._reopen(part)
+
+    def _learn_identity(self, part: Part) -> None:
+        """The writer may have committed before its journal was read."""
+        final, _ = find_final(part.fs, part.final)
+        if final is not None:
+            part.identity = final.identity
+            final.file.close()
 
     def _take_over(self, part: Part) -> None:
         body = self._body
@@ -79,15 +87,14 @@ class Follower:
         """Nothing was seen, and what there was is gone: look for what there is now."""
         body = self._body
         new = open_part(part.fs, body.path, part.durability, resume=True)
-        part.file.close()
         if new.role is Role.FOLLOW:
             body.part = new
-            return True
-        if new.role is Role.FINAL:
+        elif new.role is Role.FINAL:
             body.complete(new.length or 0, new)
         else:
             body.lead(new)
-        return False
+        part.file.close()  # now that nobody looks at it any more
+        return new.role is Role.FOLLOW
 
     def _read_journal(self, part: Part) -> bool:
         fs, body = part.fs, self._body
@@ -110,9 +117,7 @@ class Follower:
             return True
         self._at = log.end
         self._delay = SOONEST
-        if log.length is not None and body.length is None:
-            body.set_length(log.length)
-        self._publish(coalesced(log.extents))
+        self._publish(coalesced(log.extents), log.length)
         return True
 
     def _was_given_up(self, part: Part) -> bool:
@@ -145,6 +150,7 @@ class Follower:
             self._body.part.fs.close(self._fd)
             self._fd = None
 
-    def _publish(self, ranges: RangeSet) -> None:
+    def _publish(self, ranges: RangeSet, length: int | None = None) -> None:
         known = self._body.ranges
-        self._body.publish([hole for range_ in ranges for hole in known.holes(*range_)])
+        fresh = [hole for range_ in ranges for hole in known.holes(*range_)]
+        self._body.publish(fresh, length=length)

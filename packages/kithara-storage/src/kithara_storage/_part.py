@@ -282,10 +282,17 @@ def _is_sound(part: Part) -> bool:
         record = read_record(fs, place)
     if record is None:
         return part.length != 0
-    if record.header is None or record.length not in {None, part.length}:
-        return False
+    if record.header is None:
+        return False  # nobody knows; it goes when something takes its place
     part.identity = record.header.identity
-    return record.length is not None or _check_bytes(part, place)
+    if record.length == part.length or (record.length is None and _check_bytes(part, place)):
+        return True
+    try:
+        fs.unlink(final)  # it is wrong, and must be gone before its record may go
+    except OSError:
+        return False  # a cache that cannot be written: nothing else goes either
+    fs.fsync_dir(final.parent)
+    return False
 
 
 def _check_bytes(part: Part, place: Path) -> bool:
@@ -297,9 +304,6 @@ def _check_bytes(part: Part, place: Path) -> bool:
     if log.header.boot == fs.boot_id():
         return True
     if len(believed(fs, part.file.fd, log, log.trusted)) < len(log.extents):
-        with contextlib.suppress(OSError):  # gone before its record may go
-            fs.unlink(part.final)
-            fs.fsync_dir(part.final.parent)
         return False
     with contextlib.suppress(OSError):  # a cache that cannot be written is checked again
         fd = fs.open(place, os.O_RDWR)

@@ -1,0 +1,166 @@
+"""kill -9 at every system call of a download and commit, and at random; a real power cut.
+
+A longer random run: `python packages/kithara-storage/tests/test_kill.py 60` (seconds).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+TARGET = Path(__file__).with_name("kill_target.py")
+SIZE = 12 * 4096 + 100
+SBIN = "/usr/sbin:/sbin"
+CALLS = ("openat", "pwritev2", "ftruncate", "fdatasync", "fsync", "rename", "unlink", "flock")
+
+
+def content(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def command(path: Path, size: int = SIZE, boot: int = 1) -> list[str]:
+    return [sys.executable, "-I", str(TARGET), str(path), str(size), str(boot)]
+
+
+def finish(path: Path, size: int = SIZE, boot: int = 1) -> int:
+    """Go on to the end; how many bytes had to be written."""
+    done = subprocess.run(command(path, size, boot), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content(size)).digest()
+    return int(done.stdout.split()[-1])
+
+
+def strace_works() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    words = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync", "true"]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
+    """Every storage call that a whole run makes, counted by strace."""
+    if not strace_works():
+        pytest.skip("strace is not installed, or may not trace here")
+    folder = tmp_path_factory.mktemp("count")
+    log = folder / "log"
+    words = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=" + ",".join(CALLS)]
+    subprocess.run([*words, *command(folder / "a")], check=True, capture_output=True)
+    seen: dict[str, int] = dict.fromkeys(CALLS, 0)
+    found = []
+    for line in log.read_text().splitlines():
+        call = line.split(None, 1)[1].partition("(")[0]
+        if call in seen and "resumed" not in line:
+            seen[call] += 1
+            if call != "openat" or str(folder) in line:
+                found.append((call, seen[call]))
+    assert {call for call, _ in found} == set(CALLS)
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_killed_at_every_storage_call(tmp_path: Path, points: list[tuple[str, int]]) -> None:
+    def kill_and_go_on(number: int) -> bool:
+        call, when = points[number]
+        path = tmp_path / str(number) / "a"
+        path.parent.mkdir()
+        words = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+        words += ["-e", f"inject={call}:signal=SIGKILL:when={when}"]
+        killed = subprocess.run([*words, *command(path)], capture_output=True, check=False)
+        assert finish(path) <= SIZE
+        left = sorted(os.listdir(path.parent))
+        assert left == ["a", "a.meta"], (call, when, left)
+        return killed.returncode != 0
+
+    with ThreadPoolExecutor(4) as pool:
+        dead = list(pool.map(kill_and_go_on, range(len(points))))
+    assert len(points) > 25
+    assert sum(dead) > len(points) * 3 // 4  # threads: now and then a call comes in another order
+
+
+def random_kills(folder: Path, seconds: float, size: int) -> int:
+    """Kill again and again; at most one batch is written twice. How many kills there were."""
+    dice = random.Random(1)
+    until = time.monotonic() + seconds
+    kills = 0
+    while time.monotonic() < until:
+        path = folder / f"{kills}" / "a"
+        path.parent.mkdir()
+        for _ in range(6):
+            process = subprocess.Popen(
+                command(path, size), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            process.stdout.readline()
+            select.select([process.stdout], [], [], dice.random() * 0.02)
+            process.kill()
+            _, errors = process.communicate(timeout=30)
+            assert b"AssertionError" not in errors, errors
+            kills += 1
+        finish(path, size)
+        shutil.rmtree(path.parent)
+    return kills
+
+
+@pytest.mark.timeout(120)
+def test_killed_at_random(tmp_path: Path) -> None:
+    assert random_kills(tmp_path, 2, 400 * 4096 + 7) >= 6
+
+
+@contextlib.contextmanager
+def mounted(image: Path, at: Path) -> Iterator[Path]:
+    at.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop,commit=1", str(image), str(at)], check=True)
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_real_power_cut(tmp_path: Path) -> None:
+    """A copy of the image of a mounted file system is what a power cut leaves on the disk."""
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4", path=SBIN) is None:
+        pytest.skip("mounting an image needs root and mkfs.ext4")
+    image = tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(32 << 20)
+    subprocess.run(
+        ["mkfs.ext4", "-q", "-F", str(image)], check=True, env={"PATH": "/usr/sbin:/sbin"}
+    )
+    try:
+        with mounted(image, tmp_path / "probe"):
+            pass
+    except subprocess.CalledProcessError:
+        pytest.skip("this machine lets nobody mount a loop device")
+    size, dice, kept = 1000 * 4096, random.Random(2), []
+    for cut in range(2):
+        with mounted(image, tmp_path / "live") as live:
+            process = subprocess.Popen(command(live / f"{cut}", size, 1), stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            process.stdout.readline()
+            select.select([process.stdout], [], [], 0.05 + dice.random() * 0.3)
+            shutil.copyfile(image, tmp_path / "after")
+            process.kill()
+            process.communicate()
+        with mounted(tmp_path / "after", tmp_path / "found") as found:
+            kept.append(size - finish(found / f"{cut}", size, 2))
+    assert all(0 <= size_ <= size for size_ in kept)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        print(random_kills(Path(scratch), float(sys.argv[1]), 400 * 4096 + 7), "kills")  # noqa: T201  # says what a longer run did
