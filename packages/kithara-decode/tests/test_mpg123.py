@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from decode_files import Media, Unseekable, ffmpeg_pcm, mpg123_pcm
+from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm, mpg123_pcm
 
 from kithara_decode import (
     CorruptAudio,

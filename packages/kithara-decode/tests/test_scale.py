@@ -104,3 +104,10 @@ def test_bytes_are_centred() -> None:
 
 def test_what_is_no_number_is_silence() -> None:
     assert scaled(np.array([np.nan, np.inf, -np.inf]), "int16").tolist() == [0, 32767, -32768]
+
+
+def test_floats_are_rounded_to_even_and_clipped() -> None:
+    floats = np.array([1.5, 2.5, -1.5, -2.6, 40_000, -40_000]) / 32768
+    for dtype in (np.float32, np.float64):
+        short = scaled(floats.astype(dtype), "int16").tolist()
+        assert short == [2, 2, -2, -3, 32767, -32768]
