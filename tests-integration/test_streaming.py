@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 import kithara
-from commands import CommandLine
+from commands import CommandLine, ffmpeg_pcm
 from kithara_assets import asset_store
 from kithara_decode import open_decoder
 from kithara_file import FileSource
@@ -125,6 +125,28 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing(
     half_done = {p for p in kithara_cli.cache.rglob("*") if p.suffix in (".part", ".map")}
     media_left = [p for p in kithara_cli.cache.rglob("*.mp3") if p not in half_done]
     assert media_left == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_what_was_fetched_before_the_end_of_a_process_is_not_fetched_again(
+    how: signal.Signals, media: Path, kithara_cli: CommandLine
+) -> None:
+    with ThreadedServer(bytes_per_second=30_000) as server:
+        server.serve_directory(media)
+        url, size = server.url("/melody.mp3"), (media / "melody.mp3").stat().st_size
+        with kithara_cli.start("decode", url, "-o", "out.wav") as process:
+            server.wait(lambda: any(r.sent > 60_000 for r in server.requests))
+            process.send_signal(how)
+            process.communicate(timeout=20)
+        server.bytes_per_second = None
+        pcm = kithara_cli.decode(url)
+        first, second = server.requests_for("/melody.mp3")
+    assert second.byte_range is not None
+    assert 30_000 < second.byte_range.start <= first.sent
+    assert second.sent == size - second.byte_range.start
+    expected = ffmpeg_pcm(media / "melody.mp3")
+    assert pcm.shape == expected.shape
+    assert np.abs(pcm - expected).max() <= 1e-4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ALSA can play into a file")

@@ -15,6 +15,7 @@ from kithara_net import (
     ContentChanged,
     HttpClient,
     NetClosed,
+    RangeSpec,
     UnexpectedStatus,
 )
 from kithara_net.testing import Behaviour, Server
@@ -24,7 +25,10 @@ Make = Callable[..., FileSource]
 
 
 def files_of(store: DiskAssetStore) -> list[Path]:
-    return [p for p in store.root.glob("*/*") if p.is_file() and p.parent.name != "_index"]
+    """The complete files, without what the store notes beside them."""
+    notes = (".part", ".map", ".meta", ".lease")
+    files = (p for p in store.root.glob("*/*") if p.is_file() and p.parent.name != "_index")
+    return [p for p in files if p.suffix not in notes]
 
 
 async def read_all(session: FileSession) -> bytes:
@@ -77,16 +81,88 @@ async def test_offline_names_what_is_missing(server: Server, source: Make) -> No
     assert server.requests == []
 
 
-async def test_a_file_that_was_left_halfway_is_fetched_anew(
-    server: Server, source: Make, song: bytes
+async def leave_halfway(source: Make, url: str, size: int) -> None:
+    """A session that reads the first `size` bytes and is closed."""
+    async with source(url, look_ahead=10_000) as session:
+        reader = session.reader()
+        assert len(await asyncio.to_thread(reader.read, size)) == size
+
+
+async def test_a_file_that_was_left_halfway_goes_on_where_it_was(
+    server: Server, store: DiskAssetStore, source: Make, long_song: bytes
 ) -> None:
-    server.add("/a.mp3", song)
-    async with source(server.url("/a.mp3"), look_ahead=10_000):
-        pass
-    with pytest.raises(OfflineMiss):
-        await source(server.url("/a.mp3"), offline=True).open()
+    server.add("/a.mp3", long_song)
+    await leave_halfway(source, server.url("/a.mp3"), 1_000_000)
+    asked = len(server.requests)
     async with source(server.url("/a.mp3")) as session:
-        assert await read_all(session) == song
+        connected = await anext(session.events())
+        assert await read_all(session) == long_song
+        await session.wait_complete()
+        stats = session.stats
+    assert isinstance(connected, Connected)
+    assert connected.resumed == stats.bytes_cached >= 1_000_000
+    assert stats.bytes_cached + stats.bytes_received == len(long_song)
+    (request,) = server.requests[asked:]
+    assert request.byte_range == RangeSpec(stats.bytes_cached)
+    assert [p.read_bytes() for p in files_of(store)] == [long_song]
+
+
+async def test_what_is_far_behind_the_reader_is_proven_too(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    """Nothing is read ahead for a long time, and still the server is asked first."""
+    resource = server.add("/a.mp3", long_song)
+    await leave_halfway(source, server.url("/a.mp3"), 2_000_000)
+    resource.content = bytes(len(long_song))
+    async with source(server.url("/a.mp3"), look_ahead=1000) as session:
+        assert session.stats.bytes_cached == 0
+        reader = session.reader()
+        assert await asyncio.to_thread(reader.read, 100) == bytes(100)
+
+
+@pytest.mark.parametrize("shorter", [0, 2_500_000])
+@pytest.mark.parametrize("etag", ["auto", ""])
+async def test_a_file_that_changed_meanwhile_is_fetched_anew(
+    server: Server, store: DiskAssetStore, source: Make, long_song: bytes, shorter: int, etag: str
+) -> None:
+    resource = server.add("/a.mp3", long_song, etag=etag)
+    await leave_halfway(source, server.url("/a.mp3"), 1_000_000)
+    resource.content = changed = bytes(len(long_song) - shorter)
+    async with source(server.url("/a.mp3")) as session:
+        assert await read_all(session) == changed
+        await session.wait_complete()
+        assert session.stats.bytes_cached == 0
+    assert [p.read_bytes() for p in files_of(store)] == [changed]
+
+
+async def test_without_a_validator_nothing_is_believed(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song, etag="")
+    await leave_halfway(source, server.url("/a.mp3"), 1_000_000)
+    async with source(server.url("/a.mp3")) as session:
+        assert await read_all(session) == long_song
+        assert session.stats.bytes_cached == 0
+
+
+async def test_offline_gives_what_is_there_and_names_the_rest(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song)
+    await leave_halfway(source, server.url("/a.mp3"), 1_000_000)
+    asked = len(server.requests)
+    for _ in range(2):
+        async with source(server.url("/a.mp3"), offline=True) as session:
+            reader = session.reader()
+            assert await asyncio.to_thread(reader.read, 1_000_000) == long_song[:1_000_000]
+            with pytest.raises(OfflineMiss, match=f"-{len(long_song) - 1} of {len(long_song)}"):
+                await asyncio.to_thread(reader.read)
+            with pytest.raises(OfflineMiss):
+                await session.wait_complete()
+    assert len(server.requests) == asked
+    async with source(server.url("/a.mp3")) as session:
+        assert await read_all(session) == long_song
+        assert session.stats.bytes_cached >= 1_000_000
 
 
 @pytest.mark.parametrize(

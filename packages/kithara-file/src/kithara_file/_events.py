@@ -14,11 +14,13 @@ class Connected:
         url: the final URL after redirects, without its query.
         total: size of the file in bytes; None if the server did not tell.
         seekable: whether the server gives ranges.
+        resumed: how many bytes of this version an earlier run had left in the cache.
     """
 
     url: str
     total: int | None
     seekable: bool
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """A URL as the origin of one file's bytes: the same version in every answer, and media at that."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Self
 from urllib.parse import urlsplit
 
 from kithara_net import (
@@ -30,12 +31,22 @@ def shown(url: str) -> str:
 
 
 class HttpOrigin:
-    """Asks `net` for ranges of one URL and refuses bytes that do not belong together."""
+    """Asks `net` for ranges of one URL and refuses bytes that do not belong together.
 
-    def __init__(self, net: Net, url: str, headers: Mapping[str, str]) -> None:
+    `accept` is told the first answer that holds media, before any of its bytes are handed on.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        url: str,
+        headers: Mapping[str, str],
+        accept: Callable[[ResponseHead], None],
+    ) -> None:
         self._net = net
         self._url = url
         self._headers = headers
+        self._accept = accept
         self._first: ResponseHead | None = None
 
     @property
@@ -52,37 +63,48 @@ class HttpOrigin:
     async def open(self, start: int, stop: int | None) -> AsyncIterator[OriginBody]:
         """Ask for a range; a server that ignores ranges answers with all from byte 0.
 
-        Raises the errors of net, `ContentChanged`, and (here or while the body is read)
-        `NotMedia`.
+        Raises the errors of net, `ContentChanged` and `NotMedia`.
         """
         async with AsyncExitStack() as stack:
             try:
-                body = await stack.enter_async_context(
-                    self._net.get_range(self._url, RangeSpec(start, stop), headers=self._headers)
-                )
-                if self._first is None and body.head.status == 206 and body.head.total is None:
-                    # Such a part may end anywhere; only the end of the whole proves anything.
-                    await stack.aclose()
-                    body = await stack.enter_async_context(
-                        self._net.stream(self._url, headers=self._headers)
-                    )
+                body = await self._ask(stack, start, stop)
             except RangeNotSatisfiable as error:
                 if start == 0 and error.total in (0, None):
                     raise NotMedia(url=shown(self._url), container=None) from error
-                if self._first is not None and error.total not in (None, self._first.total):
+                if self._first is None and start:
+                    # What an earlier run left is of another, longer version.
+                    body = await self._ask(stack, 0, None)
+                elif self._first is not None and error.total not in (None, self._first.total):
                     raise self._changed(self._first, None, error.total) from error
-                raise
-            if body.head.total == 0:
+                else:
+                    raise
+            head = body.head
+            if head.total == 0:
                 raise NotMedia(url=shown(self._url), container=None)
-            self._compare(body.head)
-            yield _MediaBody(body, shown(self._url)) if body.head.start == 0 else body
+            if self._first is not None:
+                self._compare(self._first, head)
+            opened: OriginBody = body
+            if head.start == 0:
+                opened = await _MediaBody.peeked(body, shown(self._url))
+            if self._first is None:
+                self._accept(head)
+                self._first = head
+            yield opened
 
-    def _compare(self, head: ResponseHead) -> None:
+    async def _ask(self, stack: AsyncExitStack, start: int, stop: int | None) -> ByteStream:
+        byte_range = RangeSpec(start, stop)
+        answer = self._net.get_range(self._url, byte_range, headers=self._headers)
+        body = await stack.enter_async_context(answer)
+        if self._first is None and body.head.status == 206 and body.head.total is None:
+            # Such a part may end anywhere; only the end of the whole proves anything.
+            await stack.aclose()
+            answer = self._net.stream(self._url, headers=self._headers)
+            body = await stack.enter_async_context(answer)
+        return body
+
+    def _compare(self, first: ResponseHead, head: ResponseHead) -> None:
         """Refuse another version; what one of two answers does not tell is no difference."""
-        first = self._first
-        if first is None:
-            self._first = head
-        elif _version(first) != _version(head) or (
+        if _version(first) != _version(head) or (
             None not in (first.total, head.total) and first.total != head.total
         ):
             raise self._changed(first, head.validator, head.total)
@@ -105,39 +127,42 @@ def _version(head: ResponseHead) -> str | None:
 
 
 class _MediaBody:
-    """A body from its first byte on, that is refused before it is stored if it is a page."""
+    """A body from its first byte on, whose beginning was looked at: no page, no playlist."""
 
-    def __init__(self, body: ByteStream, url: str) -> None:
+    def __init__(self, body: ByteStream, chunks: AsyncIterator[bytes], url: str) -> None:
         self._body = body
+        self._chunks = chunks
         self._url = url
+        self._beginning = b""
+        self._broken: NetError | None = None
+
+    @classmethod
+    async def peeked(cls, body: ByteStream, url: str) -> Self:
+        """Wait for enough bytes to tell what it is; raises `NotMedia`."""
+        media = cls(body, aiter(body), url)
+        try:
+            while len(media._beginning) < SNIFF_SIZE:
+                media._beginning += await anext(media._chunks)
+        except StopAsyncIteration:
+            pass
+        except NetError as error:
+            if not media._beginning:
+                raise
+            media._broken = error  # what came before it is handed on first
+        container = sniff(media._beginning)
+        if container is None and body.head.media_type in _PAGES:
+            container = "html"
+        if container in ("html", "hls") or not media._beginning:
+            raise NotMedia(url=url, container=container)
+        return media
 
     @property
     def head(self) -> ResponseHead:
         return self._body.head
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        first = b""  # the file up to the size that tells what it is, until that is here
-        try:
-            async for chunk in self._body:
-                if len(first) < SNIFF_SIZE:
-                    first += chunk
-                    if len(first) < SNIFF_SIZE:
-                        continue
-                    self._check(first)
-                    chunk = first
-                yield chunk
-        except NetError:
-            if 0 < len(first) < SNIFF_SIZE:
-                self._check(first)
-                yield first
-            raise
-        if len(first) < SNIFF_SIZE:
-            self._check(first)
-            yield first
-
-    def _check(self, first: bytes) -> None:
-        container = sniff(first)
-        if container is None and self.head.media_type in _PAGES:
-            container = "html"
-        if container in ("html", "hls") or not first:
-            raise NotMedia(url=self._url, container=container)
+        yield self._beginning
+        if self._broken is not None:
+            raise self._broken
+        async for chunk in self._chunks:
+            yield chunk

@@ -93,11 +93,15 @@ class FileSession:
     async def wait_complete(self) -> None:
         """Fetch all that is missing and wait until the file is complete in the cache.
 
-        Raises what went wrong: an error of net (`ContentChanged` too) or storage, or `Cancelled` if
-        the session is closed meanwhile.
+        Raises what went wrong: an error of net (`ContentChanged` too) or storage, `OfflineMiss`,
+        or `Cancelled` if the session is closed meanwhile.
         """
         if self._fetcher is not None:
             await self._fetcher.wait_complete()
+        else:
+            length = self._resource.length
+            stop = self._resource.available(0) + 1 if length is None else length
+            await self._resource.wait_range_async(0, stop)
 
     async def aclose(self) -> None:
         """Wake the readers, end the requests, let the resource go. Idempotent."""

@@ -16,9 +16,10 @@ from kithara_assets import (
 from kithara_net import Net
 from kithara_stream import EventChannel, Fetcher, MediaInfo, sniff
 
-from ._events import Complete, Connected, FileEvent, Progress
+from ._events import Complete, Connected, Failed, FileEvent, Progress
 from ._options import FileOptions
 from ._origin import SNIFF_SIZE, HttpOrigin, shown
+from ._resumption import Resumption
 from ._session import FileSession
 
 
@@ -47,28 +48,38 @@ class FileSource:
     async def open(self) -> FileSession:
         """Connect, or open what the store has complete; return once the first bytes are known.
 
-        Raises `OfflineMiss` (offline and not in the store), `NotMedia`, or the error of the
-        network or the store that stood in the way.
+        What an earlier run left of the file is used if the server proves that it still has that
+        version. Raises `OfflineMiss` (offline, and nothing or not the beginning in the store),
+        `NotMedia`, or the error of the network or the store that stood in the way.
         """
         async with AsyncExitStack() as undo:
-            resource = self._store.open_streaming_resource(self.key)
+            resumption = Resumption(self._store, self.key)
+            resource = resumption.resource
             undo.callback(resource.close)
+            await resumption.finish()
             channel: EventChannel[FileEvent] = EventChannel()
-            cached, fetcher, media_type = 0, None, None
-            if resource.status is ResourceStatus.COMPLETE:
-                cached = resource.length or 0
-            elif self._options.offline:
-                raise OfflineMiss(url=shown(self.url), missing="the file")
-            else:
-                origin = HttpOrigin(self._net, self.url, self._options.headers)
+            fetcher, media_type = None, None
+            complete = resource.status is ResourceStatus.COMPLETE
+            if self._options.offline and not complete:
+                self._stay_offline(resumption, channel)
+            elif not complete:
+                headers, accept = self._options.headers, resumption.accept
+                origin = HttpOrigin(self._net, self.url, headers, accept)
                 fetcher = self._fetcher(origin, resource, channel)
                 undo.push_async_callback(fetcher.aclose)
-                await self._connect(origin, fetcher, channel)
+                head = await fetcher.start()
+                connected = Connected(
+                    url=shown(origin.final_url),
+                    total=head.total,
+                    seekable=head.accepts_ranges,
+                    resumed=resumption.kept,
+                )
+                channel.publish(connected)
                 media_type = origin.media_type
             media_info = await self._look(resource, media_type)
-            if fetcher is None:
-                channel.publish(Complete(length=cached, media_info=media_info))
-            session = FileSession(resource, fetcher, media_info, channel, cached)
+            if complete:
+                channel.publish(Complete(length=resumption.kept, media_info=media_info))
+            session = FileSession(resource, fetcher, media_info, channel, resumption.kept)
             undo.pop_all()
             if self._options.whole and fetcher is not None:
                 fetcher.fetch_whole()
@@ -83,12 +94,13 @@ class FileSource:
         look_ahead = self._options.look_ahead
         return Fetcher(origin, resource, look_ahead=look_ahead, on_progress=progress)
 
-    async def _connect(
-        self, origin: HttpOrigin, fetcher: Fetcher, channel: EventChannel[FileEvent]
-    ) -> None:
-        head = await fetcher.start()
-        url = shown(origin.final_url)
-        channel.publish(Connected(url=url, total=head.total, seekable=head.accepts_ranges))
+    def _stay_offline(self, resumption: Resumption, channel: EventChannel[FileEvent]) -> None:
+        """Let what is here be read, and say of the rest that it is not."""
+        if not resumption.kept:
+            raise OfflineMiss(url=shown(self.url), missing="the file")
+        error = OfflineMiss(url=shown(self.url), missing=resumption.missing())
+        resumption.resource.fail(error)
+        channel.publish(Failed(error=error))
 
     async def _look(self, resource: StreamingResource, media_type: str | None) -> MediaInfo:
         await resource.wait_range_async(0, SNIFF_SIZE)

@@ -135,6 +135,9 @@ class Fetcher:
 
     async def _run(self) -> None:
         try:
+            if not await self._finished():
+                # However far ahead the bytes of an earlier run reach: this one has to be answered.
+                self._begin(self._covered(0))
             while not await self._finished():
                 self._plan()
                 await self._changed.wait()
@@ -335,9 +338,11 @@ class Fetcher:
                 for other in self._alive
             ):
                 return  # that one brings all that this one could
-            waiting = time()
+            waiting: float | None = None
             async for chunk in body:
-                self._link.received(len(chunk), time() - waiting)
+                # What was there before anybody waited for it tells nothing about the link.
+                if waiting is not None:
+                    self._link.received(len(chunk), time() - waiting)
                 await self._sink.write_at(transfer.frontier, chunk)
                 transfer.frontier += len(chunk)
                 self._received += len(chunk)
@@ -347,8 +352,8 @@ class Fetcher:
                     self._changed.set()
                 if self._is_there_already(transfer):
                     return
-                await transfer.until_wanted(self._sink.length)
-                waiting = time()
+                was_held = await transfer.until_wanted(self._sink.length)
+                waiting = None if was_held else time()
             transfer.ended = True
 
     def _is_there_already(self, transfer: Transfer) -> bool:

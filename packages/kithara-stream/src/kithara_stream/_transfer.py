@@ -41,12 +41,17 @@ class Transfer:
         if self.frontier + slack <= limit:
             self._wanted.set()
 
-    async def until_wanted(self, length: int | None) -> None:
-        """Hold the socket back while the frontier is at the limit, short of the body's end."""
-        if self.idle and self.frontier not in (self.stop, length):
-            self.was_held = True
-            self._wanted.clear()
-            await self._wanted.wait()
+    async def until_wanted(self, length: int | None) -> bool:
+        """Hold the socket back while the frontier is at the limit, short of the body's end.
+
+        Answers whether it had to.
+        """
+        if not self.idle or self.frontier in (self.stop, length):
+            return False
+        self.was_held = True
+        self._wanted.clear()
+        await self._wanted.wait()
+        return True
 
     @property
     def idle(self) -> bool:
