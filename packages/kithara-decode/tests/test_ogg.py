@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from decode_files import RATE, Media, Seekable, Unseekable, ffmpeg, ffmpeg_pcm
 
-from kithara_decode import CorruptAudio, Decoder, open_decoder
+from kithara_decode import CorruptAudio, Decoder, EncodedLengthMismatch, open_decoder
 from kithara_decode._native_decoder import NativeDecoder
 
 
@@ -132,3 +132,15 @@ def test_headers_alone_are_corrupt(media: Media) -> None:
     content = vorbis(media).read_bytes()[:60]
     with pytest.raises(CorruptAudio):
         open_decoder(Unseekable(content))
+
+
+def test_the_total_of_the_first_flac_link_is_not_the_length(corpora: Path, media: Media) -> None:
+    first = (corpora / "audio/media3/bear_flac.ogg").read_bytes()
+    second = media.coded("flac-60000.ogg", "-c:a", "flac", frames=60_000).read_bytes()
+    for content, frames in ((first, 131_568), (first + second, None)):
+        with open_decoder(io.BytesIO(content)) as decoder:
+            assert decoder.frames == frames
+    with open_decoder(Unseekable(first[:100_000])) as decoder:
+        assert decoder.frames is None
+        with pytest.raises(EncodedLengthMismatch):
+            everything(decoder)
