@@ -33,7 +33,7 @@ def test_a_link_on_the_way_is_never_followed(tmp_path: Path, by_descriptor: bool
     root.mkdir()
     (root / "link").symlink_to(outside)
     fs = RootedFs(root)
-    fs._by_descriptor = by_descriptor
+    fs.by_descriptor = by_descriptor
     for path in (root / "link/sub/f", root / "link/new", root / "link/sub/new/f"):
         for use in (
             lambda path=path: fs.open(path, os.O_RDWR | os.O_CREAT),

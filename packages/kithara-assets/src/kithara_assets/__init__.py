@@ -33,6 +33,7 @@ from ._errors import (
 )
 from ._key import AssetId, ResourceKey
 from ._leases import Lease
+from ._models import EvictConfig, Removed
 from ._names import encode_path
 from ._store import DiskAssetStore, asset_store
 
@@ -41,6 +42,8 @@ __all__ = (
     "asset_store",
     "DiskAssetStore",
     "Assets",
+    "EvictConfig",
+    "Removed",
     "Lease",
     # names
     "AssetId",

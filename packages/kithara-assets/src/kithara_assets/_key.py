@@ -77,6 +77,15 @@ def check_asset_root(name: str) -> None:
         raise InvalidKey(name=name, reason="the cache keeps it for itself")
 
 
+def is_asset_root(name: str) -> bool:
+    """Whether a name can be that of an asset's folder."""
+    try:
+        check_asset_root(name)
+    except InvalidKey:
+        return False
+    return True
+
+
 def _check(name: str, pattern: re.Pattern[str]) -> None:
     if not name:
         raise InvalidKey(name=name, reason="an empty part")

@@ -5,22 +5,43 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ._leases import Held, LeaseTable
 from ._rooted import RootedFs, step
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+class Growth(Protocol):
+    """Who wants to know how much is written."""
+
+    def grew(self, asset_root: str, held: Held, count: int) -> None:
+        """`count` bytes were written into an asset."""
+        ...
+
+    def make_room(self, count: int) -> bool:
+        """The disk is full: free at least `count` bytes; False if nothing could be freed."""
+        ...
 
 
 class LeasedFs(RootedFs):
     """File operations below one root, each in the leased folder of its asset.
 
-    A file is opened in the very folder that is locked, never in one that took its name.
+    A file is opened in the very folder that is locked, never in one that took its name. What is
+    written is told to `growth`, and what meets a full disk is tried again if that made room.
     """
 
-    def __init__(self, root: Path, leases: LeaseTable) -> None:
+    def __init__(self, root: Path, leases: LeaseTable, growth: Growth) -> None:
         super().__init__(root)
         self._leases = leases
+        self._growth = growth
         self._users: dict[int, tuple[str, Held]] = {}
 
     @contextlib.contextmanager
@@ -57,6 +78,14 @@ class LeasedFs(RootedFs):
         if len(parts) < 2 or parts[0].startswith("_"):
             return super().open(path, flags, mode)
         asset_root = parts[0]
+        try:
+            return self._open(asset_root, path, flags, mode)
+        except OSError as error:
+            if error.errno not in _FULL or not self._growth.make_room(0):
+                raise
+            return self._open(asset_root, path, flags, mode)
+
+    def _open(self, asset_root: str, path: Path, flags: int, mode: int) -> int:
         held = self._leases.acquire(asset_root, make=bool(flags & os.O_CREAT))
         if held is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -81,6 +110,20 @@ class LeasedFs(RootedFs):
             self._leases.made.discard(asset_root)
             self._made(self._root / asset_root)
         super().fsync_dir(directory)
+
+    def pwritev(self, fd: int, buffers: Sequence[ReadableBuffer], offset: int) -> int:
+        """Write at an offset; how many bytes, which may be fewer than asked."""
+        user = self._users.get(fd)
+        try:
+            count = super().pwritev(fd, buffers, offset)
+        except OSError as error:
+            size = sum(len(memoryview(buffer)) for buffer in buffers)
+            if error.errno not in _FULL or user is None or not self._growth.make_room(size):
+                raise
+            count = super().pwritev(fd, buffers, offset)
+        if user is not None:
+            self._growth.grew(*user, count)
+        return count
 
     def close(self, fd: int) -> None:
         """Close a descriptor; its lease goes with it."""

@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -42,7 +42,15 @@ class LeaseTable:
     A forked child has none of them and takes none. Thread-safe.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        removed: Callable[[str], None] | None = None,
+        written: Callable[[str], None] | None = None,
+    ) -> None:
+        self._removed = removed
+        self._written = written
         self._root = os.fspath(root)
         self._by_descriptor = os.open in os.supports_dir_fd
         self._lock = threading.Lock()
@@ -51,9 +59,6 @@ class LeaseTable:
         self.made: set[str] = set()  # whose folder came into being here
         with _fork_lock:
             _TABLES.add(self)
-
-    def __contains__(self, asset_root: str) -> bool:
-        return asset_root in self._held
 
     def acquire(self, asset_root: str, *, make: bool) -> Held | None:
         """Use an asset; None if it has no folder and none is to be made. Pair with `release`.
@@ -96,6 +101,14 @@ class LeaseTable:
             finally:
                 for fd in (held.fd, *held.replaced):
                     os.close(fd)
+        if held.made and self._written is not None:
+            self._written(asset_root)
+
+    @contextlib.contextmanager
+    def unused(self, asset_root: str) -> Iterator[bool]:
+        """Keep an asset unused in this process meanwhile; False if it is in use."""
+        with self._lock:
+            yield asset_root not in self._held
 
     def renew(self, asset_root: str) -> None:
         """Lock the folder anew if somebody removed or replaced it behind our back."""
@@ -166,6 +179,8 @@ class LeaseTable:
                 with contextlib.suppress(OSError):  # it is not empty, which is the rule
                     remove_empty(held.fd)
                     os.rmdir(f"{self._root}/{asset_root}")
+                    if self._removed is not None:
+                        self._removed(asset_root)
         elif time.time() - os.fstat(held.fd).st_mtime > TOUCH_SECONDS:
             self.touch(held)
 

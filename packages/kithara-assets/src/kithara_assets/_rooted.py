@@ -31,7 +31,8 @@ class RootedFs(FsOps):
         super().__init__()
         self._root = root
         self._prefix = os.fspath(root).rstrip(os.sep) + os.sep
-        self._by_descriptor = os.open in os.supports_dir_fd
+        self.by_descriptor = os.open in os.supports_dir_fd
+        """Whether calls take an open folder; where not, links are looked for before each."""
         self._anchored: set[Path] = {root}
         self._anchor_lock = threading.Lock()
 
@@ -46,7 +47,7 @@ class RootedFs(FsOps):
     def locate(self, path: Path) -> Iterator[tuple[int | None, str]]:
         """Walk to the folder of `path`; `(its descriptor, last name)`."""
         parts = self.parts(path)
-        if not self._by_descriptor:
+        if not self.by_descriptor:
             self._refuse_links(parts[:-1])
             yield None, os.fspath(path)
             return

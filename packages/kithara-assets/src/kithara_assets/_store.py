@@ -13,24 +13,28 @@ from kithara_storage import AtomicResource, StreamingResource
 from ._assets import Assets
 from ._disk import DiskAssets
 from ._errors import StoreClosed, UnsafePath, UnusableRoot
+from ._evict import EvictAssets
+from ._evictor import Evictor
 from ._key import ResourceKey, check_asset_root
 from ._lease import LeaseAssets
 from ._leased import LeasedFs
-from ._leases import Lease, LeaseTable
+from ._leases import Lease
 from ._locks import locks_hold
+from ._models import EvictConfig, Removed
 from ._root import claim
 
 _log = logging.getLogger("kithara_assets")
 
 
-def asset_store(root: str | os.PathLike[str]) -> DiskAssetStore:
+def asset_store(root: str | os.PathLike[str], config: EvictConfig | None = None) -> DiskAssetStore:
     """Open the cache in a folder; makes it if it is missing or empty.
 
-    The result owns a thread: use it in a `with` block, or close it. Raises `ForeignRoot` if
+    `config` says how large it may grow; by default as `EvictConfig()` does. The result owns
+    threads: use it in a `with` block, or close it. Raises `ForeignRoot` if
     the folder holds something else or belongs to another user, `FormatTooNew` if a newer version
     made it, `UnusableRoot` if the system refuses.
     """
-    return DiskAssetStore(root)
+    return DiskAssetStore(root, config)
 
 
 class DiskAssetStore:
@@ -40,21 +44,24 @@ class DiskAssetStore:
     child cannot use it: it opens its own.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], config: EvictConfig | None = None) -> None:
         try:
             self._root = claim(Path(root))
         except OSError as error:
             raise UnusableRoot(root=Path(root), errno=error.errno) from error
-        if not locks_hold(self._root):
+        locks = locks_hold(self._root)
+        if not locks:
             _log.warning(
-                "%s: locks do not reach every user of this folder; use one machine and process",
+                "%s: locks do not reach every user of this folder; nothing that was used in the "
+                "last hour is evicted, and one machine should write at a time",
                 self._root.name,
             )
-        self._leases = LeaseTable(self._root)
-        self._fs = LeasedFs(self._root, self._leases)
+        self._evictor = Evictor(self._root, config or EvictConfig(), locks=locks)
+        self._leases = self._evictor.leases
+        self._fs = LeasedFs(self._root, self._leases, self._evictor)
         disk = DiskAssets(self._root, self._fs)
         self._open = disk.still_open
-        self._assets: Assets = LeaseAssets(disk, self._leases)
+        self._assets: Assets = LeaseAssets(EvictAssets(disk, self._evictor), self._leases)
         self._closed = False
 
     def __enter__(self) -> DiskAssetStore:
@@ -116,8 +123,17 @@ class DiskAssetStore:
         assert held is not None
         return Lease(self._leases, asset_root, held)
 
+    def evict(self) -> Removed:
+        """Look at the disk and keep the caps now; what was taken away for it. Blocks.
+
+        The store does so by itself, while it is written and when it is closed.
+        """
+        if self._closed:
+            raise StoreClosed
+        return self._evictor.evict()
+
     def close(self) -> None:
-        """Close every resource that is still open, then end the thread; idempotent.
+        """Close every resource that is still open, then end the threads; idempotent.
 
         Blocks until the bytes that were accepted are dealt with. Leases taken by `lease` go on
         until they are closed.
