@@ -21,6 +21,7 @@ from kithara_storage import (
 
 from ._assets import Assets
 from ._errors import (
+    AssetInUse,
     AssetsError,
     ForeignRoot,
     FormatTooNew,
@@ -33,7 +34,7 @@ from ._errors import (
 )
 from ._key import AssetId, ResourceKey
 from ._leases import Lease
-from ._models import EvictConfig, Removed
+from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage
 from ._names import encode_path
 from ._store import DiskAssetStore, asset_store
 
@@ -44,6 +45,9 @@ __all__ = (
     "Assets",
     "EvictConfig",
     "Removed",
+    "AssetFacts",
+    "Completeness",
+    "Usage",
     "Lease",
     # names
     "AssetId",
@@ -58,6 +62,7 @@ __all__ = (
     "WaitOutcome",
     # errors
     "AssetsError",
+    "AssetInUse",
     "ForeignRoot",
     "FormatTooNew",
     "InvalidKey",

@@ -76,6 +76,16 @@ class UnsafePath(AssetsError):
         )
 
 
+class AssetInUse(AssetsError):
+    """Raised when an asset is to be deleted that is leased, in this process or another."""
+
+    recoverable = True
+
+    def __init__(self, *, asset_root: str) -> None:
+        self.asset_root = asset_root
+        super().__init__(f"{asset_root} is in use; close what uses it, then delete it again")
+
+
 class StoreClosed(AssetsError):
     """Raised when a store is used after its close."""
 

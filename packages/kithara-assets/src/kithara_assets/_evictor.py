@@ -102,9 +102,21 @@ class Evictor:
             self.remover.empty_trash(_never)
         return removed.assets > 0
 
-    def forget(self, asset_root: str) -> None:
-        """An asset was removed."""
-        self.index.forget(asset_root)
+    def survey(self) -> None:
+        """Compare with the disk. Blocks."""
+        with self._working:
+            self._survey(_never)
+
+    def remove(self, asset_root: str, *, pinned: bool) -> tuple[Outcome, Removed]:
+        """Remove one asset because the user wants so, and delete it. Blocks."""
+        with self._working:
+            size = measure(os.fspath(self._root / asset_root))
+            outcome = self.remover.take(asset_root, pinned=pinned)
+            if outcome in (Outcome.TAKEN, Outcome.GONE):
+                self.index.forget(asset_root)
+        if outcome is Outcome.TAKEN:
+            return outcome, Removed(assets=1, bytes=size)
+        return outcome, Removed()
 
     def close(self) -> None:
         """End the thread, keep the caps once more, note what is known; idempotent."""

@@ -40,3 +40,42 @@ class Removed:
 
     assets: int = 0
     bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """Whether everything of an asset is there; true in a condition if so.
+
+    `missing` names its resources that are not there, or not whole. What an asset needs is known if
+    it was pinned with `needs`; else it is complete if it has a resource and none was only begun.
+    """
+
+    complete: bool
+    missing: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.complete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFacts:
+    """One asset of a cache: `bytes` on disk, `last_use` in seconds since 1970."""
+
+    asset_root: str
+    bytes: int
+    last_use: float
+    pinned: bool
+    leased: bool
+    """Whether it is in use now, in this process or another."""
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a cache takes: `bytes` on disk and `assets`, `pinned` of these, `free` on the disk."""
+
+    bytes: int
+    assets: int
+    pinned: int
+    free: int | None
+    """Bytes; None where the system does not tell."""

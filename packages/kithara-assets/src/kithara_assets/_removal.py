@@ -106,6 +106,22 @@ class Remover:
             return False
         return lock_exclusive(fd) or not self._locks
 
+    def is_leased(self, asset_root: str) -> bool:
+        """Whether somebody uses an asset now; others are seen only where locks reach them."""
+        with self._leases.unused(asset_root) as unused:
+            if not unused:
+                return True
+            if not self._fs.by_descriptor or not self._locks:
+                return False
+            try:
+                fd = os.open(self._root / asset_root, FOLDER_FLAGS)
+            except OSError:
+                return False
+            try:
+                return not lock_exclusive(fd)
+            finally:
+                os.close(fd)
+
     def is_pinned(self, asset_root: str) -> bool:
         """Whether the user wants to keep an asset."""
         return os.path.lexists(self._root / INDEX / PINS / asset_root)

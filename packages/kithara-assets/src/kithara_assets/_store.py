@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from kithara_storage import AtomicResource, StreamingResource
 
 from ._assets import Assets
+from ._contents import completeness
 from ._disk import DiskAssets
-from ._errors import StoreClosed, UnsafePath, UnusableRoot
+from ._errors import AssetInUse, StoreClosed, UnsafePath, UnusableRoot
 from ._evict import EvictAssets
 from ._evictor import Evictor
 from ._key import ResourceKey, check_asset_root
@@ -20,8 +24,11 @@ from ._lease import LeaseAssets
 from ._leased import LeasedFs
 from ._leases import Lease
 from ._locks import locks_hold
-from ._models import EvictConfig, Removed
+from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage
+from ._pins import Pins
+from ._removal import Outcome
 from ._root import claim
+from ._survey import assets_below, measure
 
 _log = logging.getLogger("kithara_assets")
 
@@ -58,6 +65,7 @@ class DiskAssetStore:
             )
         self._evictor = Evictor(self._root, config or EvictConfig(), locks=locks)
         self._leases = self._evictor.leases
+        self._pins = Pins(self._root, self._evictor.fs)
         self._fs = LeasedFs(self._root, self._leases, self._evictor)
         disk = DiskAssets(self._root, self._fs)
         self._open = disk.still_open
@@ -112,14 +120,9 @@ class DiskAssetStore:
         `UnusableRoot`.
         """
         check_asset_root(asset_root)
-        if self._closed:
-            raise StoreClosed
-        try:
+        self._check_open()
+        with self._refusals():
             held = self._leases.acquire(asset_root, make=True)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise UnsafePath(path=self._root / asset_root) from error
-            raise UnusableRoot(root=self._root, errno=error.errno) from error
         assert held is not None
         return Lease(self._leases, asset_root, held)
 
@@ -128,9 +131,103 @@ class DiskAssetStore:
 
         The store does so by itself, while it is written and when it is closed.
         """
-        if self._closed:
-            raise StoreClosed
+        self._check_open()
         return self._evictor.evict()
+
+    def pin(self, asset_root: str, needs: Iterable[str] = ()) -> None:
+        """Keep an asset offline: it is not evicted until `unpin` or `delete_asset`.
+
+        Durable when this returns, and good for an asset that is yet to come. `needs` are the
+        relative paths that make it whole, for `is_complete`; pinning again replaces them. Raises
+        `InvalidKey`, `StoreClosed`, `UnusableRoot` if it cannot be written.
+        """
+        self._check_open()
+        check_asset_root(asset_root)
+        with self._refusals():
+            held = self._leases.acquire(asset_root, make=False)  # nobody is evicting it now
+            try:
+                self._pins.add(asset_root, needs)
+            finally:
+                if held is not None:
+                    self._leases.release(asset_root, held)
+
+    def unpin(self, asset_root: str) -> bool:
+        """Let an asset be evicted again; whether it was pinned. Raises as `pin`."""
+        self._check_open()
+        check_asset_root(asset_root)
+        with self._refusals():
+            return self._pins.remove(asset_root)
+
+    def pins(self) -> tuple[str, ...]:
+        """Every pinned asset, sorted; also one that is not here (yet)."""
+        self._check_open()
+        return tuple(self._pins.names())
+
+    def is_complete(self, asset_root: str) -> Completeness:
+        """Whether everything of an asset is here, and what is missing. Raises as `pin`."""
+        self._check_open()
+        check_asset_root(asset_root)
+        return completeness(self._root / asset_root, self._pins.needs(asset_root))
+
+    def assets(self) -> tuple[AssetFacts, ...]:
+        """Every asset that is here, the least recently used first. Looks at every file."""
+        self._check_open()
+        self._evictor.survey()
+        pinned = set(self._pins.names())
+        found = []
+        for asset_root, facts in assets_below(self._root):
+            used = max(self._evictor.index.used(asset_root) / 1e6, facts.st_mtime)
+            found.append(
+                AssetFacts(
+                    asset_root=asset_root,
+                    bytes=measure(str(self._root / asset_root)),
+                    last_use=used,
+                    pinned=asset_root in pinned,
+                    leased=self._evictor.remover.is_leased(asset_root),
+                    complete=bool(self.is_complete(asset_root)),
+                )
+            )
+        return tuple(sorted(found, key=lambda asset: asset.last_use))
+
+    def usage(self) -> Usage:
+        """What the cache takes. Looks at what changed since it looked last."""
+        self._check_open()
+        self._evictor.survey()
+        index = self._evictor.index
+        free = shutil.disk_usage(self._root).free
+        pinned = sum(name in index for name in self._pins.names())
+        return Usage(bytes=index.bytes, assets=len(index), pinned=pinned, free=free)
+
+    def delete_asset(self, asset_root: str) -> Removed:
+        """Remove an asset and its pin; nothing happens if it is not here.
+
+        Raises `AssetInUse` if anybody uses it, `InvalidKey`, `StoreClosed`, `UnusableRoot` if the
+        system refuses.
+        """
+        self._check_open()
+        check_asset_root(asset_root)
+        outcome, removed = self._evictor.remove(asset_root, pinned=True)
+        if outcome is Outcome.LEASED:
+            raise AssetInUse(asset_root=asset_root)
+        if outcome is Outcome.STUCK:
+            raise UnusableRoot(root=self._root, errno=None)
+        with self._refusals():
+            self._pins.remove(asset_root)
+        self._evictor.remover.empty_trash(lambda: False)
+        return removed
+
+    def clear(self, *, pinned: bool = False) -> Removed:
+        """Remove every asset that nobody uses; pinned ones, and their pins, only if asked to."""
+        self._check_open()
+        assets = size = 0
+        for asset_root in [name for name, _ in assets_below(self._root)]:
+            outcome, removed = self._evictor.remove(asset_root, pinned=pinned)
+            assets, size = assets + removed.assets, size + removed.bytes
+            if pinned and outcome is Outcome.TAKEN:
+                with self._refusals():
+                    self._pins.remove(asset_root)
+        self._evictor.remover.empty_trash(lambda: False)
+        return Removed(assets=assets, bytes=size)
 
     def close(self) -> None:
         """Close every resource that is still open, then end the threads; idempotent.
@@ -140,3 +237,16 @@ class DiskAssetStore:
         """
         self._closed = True
         self._assets.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UnsafePath(path=self._root) from error
+            raise UnusableRoot(root=self._root, errno=error.errno) from error
