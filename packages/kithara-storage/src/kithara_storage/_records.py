@@ -169,7 +169,12 @@ def decode_commit(header: Header, size: int, tail: bytes) -> int | None:
 
 def coalesced(extents: Iterable[Extent]) -> RangeSet:
     """The bytes of extents as ranges."""
-    return RangeSet.of_sorted(sorted(extent[:2] for extent in extents))
+    stops: dict[int, int] = {}
+    for start, stop, _ in extents:
+        if stop > stops.get(start, -1):
+            stops[start] = stop
+    starts = sorted(stops)  # numbers, which sort several times faster than extents
+    return RangeSet.of_sorted(zip(starts, map(stops.__getitem__, starts), strict=True))
 
 
 def _encode(header: Header, kind: int, crc: int, first: int, second: int) -> bytes:
