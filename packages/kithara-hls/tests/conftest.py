@@ -165,6 +165,7 @@ async def nothing_left(
     assert left == []
     pool = ("asyncio_", "ThreadPool")
     assert [t for t in set(threading.enumerate()) - threads if not t.name.startswith(pool)] == []
+    store.close()  # its thread lets go of what it was writing just now
     assert open_files_below(store.root) == []
 
 
