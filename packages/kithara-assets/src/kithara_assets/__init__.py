@@ -34,7 +34,7 @@ from ._errors import (
 )
 from ._key import AssetId, ResourceKey
 from ._leases import Lease
-from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage
+from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage, Verification
 from ._names import encode_path
 from ._store import DiskAssetStore, asset_store
 
@@ -48,6 +48,7 @@ __all__ = (
     "AssetFacts",
     "Completeness",
     "Usage",
+    "Verification",
     "Lease",
     # names
     "AssetId",

@@ -79,3 +79,11 @@ class Usage:
     pinned: int
     free: int | None
     """Bytes; None where the system does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `verify` found: how many files it `checked`, and which it `dropped`, by their paths."""
+
+    checked: int
+    dropped: tuple[str, ...]

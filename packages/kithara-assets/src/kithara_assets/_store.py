@@ -24,11 +24,12 @@ from ._lease import LeaseAssets
 from ._leased import LeasedFs
 from ._leases import Lease
 from ._locks import locks_hold
-from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage
+from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage, Verification
 from ._pins import Pins
 from ._removal import Outcome
 from ._root import claim
 from ._survey import assets_below, measure
+from ._verify import verify
 
 _log = logging.getLogger("kithara_assets")
 
@@ -67,9 +68,10 @@ class DiskAssetStore:
         self._leases = self._evictor.leases
         self._pins = Pins(self._root, self._evictor.fs)
         self._fs = LeasedFs(self._root, self._leases, self._evictor)
-        disk = DiskAssets(self._root, self._fs)
-        self._open = disk.still_open
-        self._assets: Assets = LeaseAssets(EvictAssets(disk, self._evictor), self._leases)
+        self._disk = DiskAssets(self._root, self._fs)
+        self._open = self._disk.still_open
+        evicting = EvictAssets(self._disk, self._evictor)
+        self._assets: Assets = LeaseAssets(evicting, self._leases)
         self._closed = False
 
     def __enter__(self) -> DiskAssetStore:
@@ -228,6 +230,18 @@ class DiskAssetStore:
                     self._pins.remove(asset_root)
         self._evictor.remover.empty_trash(lambda: False)
         return Removed(assets=assets, bytes=size)
+
+    def verify(self) -> Verification:
+        """Check every complete file against its record, and drop what nobody may believe. Blocks.
+
+        Dropped are files that are empty or whose length is not the recorded one, and links and
+        other things that are no files; they count as missing then. The bytes themselves are not
+        read. Others may use the cache meanwhile.
+        """
+        self._check_open()
+        found = verify(self._root, self._disk, self._fs, self._leases)
+        self._evictor.survey()
+        return found
 
     def close(self) -> None:
         """Close every resource that is still open, then end the threads; idempotent.
