@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ._leases import Held, LeaseTable
-from ._rooted import RootedFs, step
+from ._rooted import FILE_FLAGS, RootedFs, step
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -77,25 +77,43 @@ class LeasedFs(RootedFs):
         parts = self.parts(path)
         if len(parts) < 2 or parts[0].startswith("_"):
             return super().open(path, flags, mode)
-        asset_root = parts[0]
         try:
-            return self._open(asset_root, path, flags, mode)
+            return self._open(parts, path, flags, mode)
         except OSError as error:
             if error.errno not in _FULL or not self._growth.make_room(0):
                 raise
-            return self._open(asset_root, path, flags, mode)
+            return self._open(parts, path, flags, mode)
 
-    def _open(self, asset_root: str, path: Path, flags: int, mode: int) -> int:
+    def _open(self, parts: list[str], path: Path, flags: int, mode: int) -> int:
+        asset_root = parts[0]
         held = self._leases.acquire(asset_root, make=bool(flags & os.O_CREAT))
         if held is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         try:
-            fd = super().open(path, flags, mode)
+            if len(parts) == 2 and held.fd >= 0 and not flags & os.O_CREAT:
+                fd = os.open(parts[1], flags | FILE_FLAGS, dir_fd=held.fd)  # most of all opens
+            else:
+                fd = super().open(path, flags, mode)
         except BaseException:
             self._leases.release(asset_root, held)
             raise
         self._users[fd] = asset_root, held
         return fd
+
+    def stat(self, path: Path) -> os.stat_result | None:
+        """Facts about a name, symbolic links not followed; None if there is nothing."""
+        parts = self.parts(path)
+        held = self._leases.borrow(parts[0]) if len(parts) == 2 else None
+        if held is None:
+            return super().stat(path)
+        try:
+            if held.fd < 0:
+                return super().stat(path)
+            return os.stat(parts[1], dir_fd=held.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        finally:
+            self._leases.release(parts[0], held)
 
     def make_folders(self, folder: Path) -> None:
         """Make a folder and those above it; an asset whose folder vanished gets a new one."""

@@ -27,11 +27,12 @@ TOUCH_SECONDS = 60.0
 class Held:
     """The folder of one asset, locked by this process; `uses` counts who needs that."""
 
-    __slots__ = ("fd", "made", "replaced", "uses")
+    __slots__ = ("fd", "made", "replaced", "touched", "uses")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd  # -1 where folders cannot be opened, and in a forked child
         self.uses = 0
+        self.touched = 0.0  # seconds since 1970: the last use that is noted on disk
         self.made = False  # files were made: nothing may be left of them
         self.replaced: list[int] = []
 
@@ -114,7 +115,7 @@ class LeaseTable:
         """Lock the folder anew if somebody removed or replaced it behind our back."""
         with self._lock:
             held = self._held.get(asset_root)
-            if held is None or held.fd < 0 or self._leads_to(asset_root, held.fd):
+            if held is None or held.fd < 0 or self._leads_to(asset_root, held):
                 return
             fresh = self._open(asset_root, make=True)
             assert fresh is not None
@@ -123,6 +124,7 @@ class LeaseTable:
 
     def touch(self, held: Held) -> None:
         """Note on disk that an asset is in use now."""
+        held.touched = time.time()
         if held.fd >= 0:
             with contextlib.suppress(OSError):  # a cache that cannot be written keeps no order
                 os.utime(held.fd)
@@ -142,12 +144,11 @@ class LeaseTable:
             if fd < 0:
                 return Held(fd)
             lock_shared(fd)
-            facts = os.fstat(fd)
-            if self._leads_to(asset_root, fd):
+            held = Held(fd)
+            if self._leads_to(asset_root, held):
                 break
             os.close(fd)
-        held = Held(fd)
-        if time.time() - facts.st_mtime > TOUCH_SECONDS:
+        if time.time() - held.touched > TOUCH_SECONDS:
             self.touch(held)
         return held
 
@@ -164,8 +165,9 @@ class LeaseTable:
                 raise as_link_error() from error
             raise
 
-    def _leads_to(self, asset_root: str, fd: int) -> bool:
-        opened = os.fstat(fd)
+    def _leads_to(self, asset_root: str, held: Held) -> bool:
+        opened = os.fstat(held.fd)
+        held.touched = opened.st_mtime
         try:
             named = os.stat(f"{self._root}/{asset_root}", follow_symlinks=False)
         except FileNotFoundError:
@@ -175,13 +177,13 @@ class LeaseTable:
     def _leave(self, asset_root: str, held: Held) -> None:
         if held.made:
             self.touch(held)
-            if lock_exclusive(held.fd) and self._leads_to(asset_root, held.fd):
+            if lock_exclusive(held.fd) and self._leads_to(asset_root, held):
                 with contextlib.suppress(OSError):  # it is not empty, which is the rule
                     remove_empty(held.fd)
                     os.rmdir(f"{self._root}/{asset_root}")
                     if self._removed is not None:
                         self._removed(asset_root)
-        elif time.time() - os.fstat(held.fd).st_mtime > TOUCH_SECONDS:
+        elif time.time() - held.touched > TOUCH_SECONDS:
             self.touch(held)
 
     def _forget_in_child(self) -> None:

@@ -46,6 +46,8 @@ class Remover:
         self._leases = leases
         self._locks = locks
         self._trash = root / INDEX / TRASH
+        self._pins = os.fspath(root / INDEX / PINS)
+        self._ends: tuple[int, int] | None = None  # root and trash, while many are moved
 
     @contextlib.contextmanager
     def alone(self, *, wait: bool) -> Iterator[bool]:
@@ -56,9 +58,31 @@ class Remover:
             yield False  # a root that cannot be written
             return
         try:
-            yield lock_exclusive(fd, wait=wait) or not self._locks
+            if not lock_exclusive(fd, wait=wait) and self._locks:
+                yield False
+                return
+            with self._many():
+                yield True
         finally:
             self._fs.close(fd)
+
+    @contextlib.contextmanager
+    def _many(self) -> Iterator[None]:
+        """Keep both ends of the moves open. For one thread at a time."""
+        with contextlib.ExitStack() as stack:
+            if self._fs.by_descriptor:
+                with contextlib.suppress(OSError):  # each move then says what is wrong
+                    self._fs.make_folders(self._trash)
+                    ends = [
+                        stack.enter_context(self._fs.locate(folder / "x"))[0]
+                        for folder in (self._root, self._trash)
+                    ]
+                    if None not in ends:
+                        self._ends = (ends[0] or 0, ends[1] or 0)
+            try:
+                yield
+            finally:
+                self._ends = None
 
     def take(
         self, asset_root: str, *, unused_since: int | None = None, pinned: bool = False
@@ -72,7 +96,7 @@ class Remover:
             return self._take(asset_root, unused_since, pinned) if unused else Outcome.LEASED
 
     def _take(self, asset_root: str, unused_since: int | None, pinned: bool) -> Outcome:
-        path = self._root / asset_root
+        path = f"{self._root}/{asset_root}"
         try:
             facts = os.stat(path, follow_symlinks=False)
             fd = os.open(path, FOLDER_FLAGS) if self._fs.by_descriptor else -1
@@ -124,7 +148,7 @@ class Remover:
 
     def is_pinned(self, asset_root: str) -> bool:
         """Whether the user wants to keep an asset."""
-        return os.path.lexists(self._root / INDEX / PINS / asset_root)
+        return os.path.lexists(f"{self._pins}/{asset_root}")
 
     def empty_trash(self, stop: Callable[[], bool]) -> None:
         """Delete what is in the trash, whoever put it there, until `stop` says so."""
@@ -144,6 +168,11 @@ class Remover:
 
     def _move(self, asset_root: str) -> Outcome:
         target = secrets.token_hex(8)
+        if self._ends is not None:
+            root, trash_fd = self._ends
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(asset_root, target, src_dir_fd=root, dst_dir_fd=trash_fd)
+                return Outcome.TAKEN
         with self._fs.locate(self._root / asset_root) as (source, name):
             for _ in range(2):
                 try:

@@ -18,6 +18,13 @@ FOLDER_FLAGS = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
 )
+FILE_FLAGS = (
+    getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a planted FIFO must not block us
+    | getattr(os, "O_BINARY", 0)
+)
+"""How a file is opened, besides what the caller wants with it."""
 
 
 class RootedFs(FsOps):
