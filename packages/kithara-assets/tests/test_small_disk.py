@@ -1,0 +1,95 @@
+"""What only a file system of its own can show; where mounting is not allowed it is not shown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kithara_assets import (
+    DiskAssetStore,
+    DiskFull,
+    EvictConfig,
+    Removed,
+    ResourceKey,
+    StorageFailed,
+    UnusableRoot,
+    asset_store,
+)
+
+MIB = 1024 * 1024
+
+
+def mount(*arguments: object) -> bool:
+    """Whether the system mounted what was asked for."""
+    ran = subprocess.run(["mount", *map(str, arguments)], capture_output=True, check=False)
+    return ran.returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path: Path, no_leaks: None) -> Iterator[Path]:
+    """A disk of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() or not mount(
+        "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder
+    ):  # fmt: skip
+        pytest.skip("this user may not mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def put(store: DiskAssetStore, name: str, size: int) -> None:
+    with store.open_streaming_resource(ResourceKey(name, "x.bin")) as resource:
+        for at in range(0, size, MIB // 4):
+            await resource.write_at(at, bytes(min(MIB // 4, size - at)))
+        await resource.commit(size)
+
+
+def assets(root: Path) -> list[str]:
+    return sorted(name for name in os.listdir(root) if name not in {"CACHEDIR.TAG", "_index"})
+
+
+async def test_a_small_disk_holds_what_is_newest_and_what_is_pinned(disk: Path) -> None:
+    with asset_store(disk / "cache") as store:
+        await put(store, "pinned", MIB)
+        store.pin("pinned")
+        for number in range(8):
+            await put(store, f"asset-{number}", 2 * MIB)
+        assert "asset-7" in assets(store.root)
+        with pytest.raises(DiskFull):
+            await put(store, "too-large", 16 * MIB)
+    with asset_store(disk / "cache") as store:
+        assert store.verify().dropped == ()
+        assert "pinned" in assets(store.root)
+        await put(store, "after", 2 * MIB)
+        assert (store.root / "after/x.bin").stat().st_size == 2 * MIB
+
+
+def test_a_read_only_root_is_for_reading(disk: Path) -> None:
+    root, key = disk / "cache", ResourceKey("song", "x.bin")
+    with asset_store(root) as store:
+        asyncio.run(put(store, "song", 1000))
+        store.pin("song")
+    assert mount("-o", "remount,ro", disk)
+    with asset_store(root, EvictConfig(max_bytes=0)) as store:
+        with store.open_streaming_resource(key) as resource, store.lease("song"):
+            assert resource.read_at(0, 2000) == bytes(1000)
+        assert asyncio.run(store.open_atomic_resource(key).read()) == bytes(1000)
+        with pytest.raises(StorageFailed):
+            store.open_streaming_resource(ResourceKey("new", "x.bin"))
+        for refused in (
+            lambda: store.lease("new"), lambda: store.pin("song"), lambda: store.unpin("song"),
+            lambda: store.delete_asset("song"),
+        ):  # fmt: skip
+            with pytest.raises(UnusableRoot):
+                refused()
+        assert store.evict() == store.clear() == Removed()
+        assert store.is_complete("song")
+        assert store.usage().assets == len(store.assets()) == 1
+        assert store.verify().dropped == ()
