@@ -34,6 +34,7 @@ from ._errors import (
 )
 from ._key import AssetId, ResourceKey
 from ._leases import Lease
+from ._memory import MemoryAssetStore
 from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage, Verification
 from ._names import encode_path
 from ._store import DiskAssetStore, asset_store
@@ -42,6 +43,7 @@ __all__ = (
     # the store
     "asset_store",
     "DiskAssetStore",
+    "MemoryAssetStore",
     "Assets",
     "EvictConfig",
     "Removed",
