@@ -82,11 +82,22 @@ def ours(root: Path, count: int) -> dict[str, float]:
         store.usage()
         found["compare with the disk, ms"] = (time.perf_counter() - begun) * 1e3
         found["choose and unlink 1,000, ms"] = evict(store._evictor, min(1000, count // 2))
+        found["as many bare renames, ms"] = bare_renames(root, min(1000, count // 2))
         begun = time.perf_counter()
         store._evictor.remover.empty_trash(lambda: False)
         found["their deletion, ms"] = (time.perf_counter() - begun) * 1e3
     found["memory for each asset, bytes"] = memory(count)
     return found
+
+
+def bare_renames(root: Path, count: int) -> float:
+    """Milliseconds that the system takes to move as many folders into the trash, and no more."""
+    trash = root / "_index" / "trash"
+    names = [root / name for name in os.listdir(root) if name.startswith("example")][:count]
+    begun = time.perf_counter()
+    for number, name in enumerate(names):
+        os.rename(name, trash / f"bare-{number}")
+    return (time.perf_counter() - begun) * 1e3
 
 
 def evict(evictor: Evictor, victims: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import threading
-from operator import itemgetter
 
 _BLOCK = 512
 SIZE_BITS = 40
@@ -86,8 +85,8 @@ class Index:
     def oldest(self, count: int) -> list[str]:
         """The least recently used assets, in that order."""
         with self._lock:
-            pairs = heapq.nsmallest(count, self._facts.items(), key=itemgetter(1))
-        return [asset_root for asset_root, _ in pairs]
+            pairs = heapq.nsmallest(count, zip(self._facts.values(), self._facts, strict=True))
+        return [asset_root for _, asset_root in pairs]
 
     def names(self) -> list[str]:
         """Every asset that is known."""
