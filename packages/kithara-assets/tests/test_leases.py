@@ -18,9 +18,10 @@ from kithara_assets import (
     StoreClosed,
     UnsafePath,
     UnusableRoot,
+    _leases,
     asset_store,
 )
-from kithara_assets._locks import lock_exclusive
+from kithara_assets._locks import lock_exclusive, lock_shared
 
 KEY = ResourceKey("song", "a.mp3")
 
@@ -111,15 +112,25 @@ def test_leases_that_cannot_be(store: DiskAssetStore, tmp_path: Path) -> None:
         store.lease("song")
 
 
-async def test_a_folder_that_was_replaced_is_not_believed(store: DiskAssetStore) -> None:
+async def test_a_folder_that_was_replaced_is_not_believed(
+    store: DiskAssetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody takes the folder away between the open and the lock of another."""
     await put(store)
     assert becomes_free(store)
     remover = os.open(store.root / "song", os.O_RDONLY)
     assert lock_exclusive(remover)
+    opened = threading.Event()
+
+    def lock(fd: int) -> bool:
+        opened.set()
+        return lock_shared(fd)
+
+    monkeypatch.setattr(_leases, "lock_shared", lock)
     leases = []
     asked = threading.Thread(target=lambda: leases.append(store.lease("song")))
     asked.start()
+    assert opened.wait(10)
     os.rename(store.root / "song", store.root / "_index/gone")
     os.close(remover)
     asked.join()
