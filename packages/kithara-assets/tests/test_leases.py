@@ -132,6 +132,7 @@ async def test_a_folder_that_was_replaced_is_not_believed(
     asked.start()
     assert opened.wait(10)
     os.rename(store.root / "song", store.root / "_index/gone")
+    os.mkdir(store.root / "song")  # and a third makes a new one
     os.close(remover)
     asked.join()
     assert is_leased(store)
