@@ -66,16 +66,16 @@ class CommandLine:
         return pcm
 
 
-def ffmpeg_pcm(source: str | Path) -> npt.NDArray[np.float32]:
-    """What the ffmpeg command decodes: float32 (frames, channels)."""
+def ffmpeg_pcm(source: str | Path, *options: str) -> npt.NDArray[np.float32]:
+    """What the ffmpeg command decodes, float32 (frames, channels); `options` are for its input."""
     probe = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries", "stream=channels",
-         "-of", "csv=p=0", str(source)],
+        ["ffprobe", "-v", "error", *options, "-select_streams", "a:0",
+         "-show_entries", "stream=channels", "-of", "csv=p=0", str(source)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     channels = int(probe.stdout.split()[0].rstrip(","))
     done = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(source), "-map", "a:0", "-f", "f32le", "-"],
+        ["ffmpeg", "-v", "error", *options, "-i", str(source), "-map", "a:0", "-f", "f32le", "-"],
         capture_output=True, check=True,
     )  # fmt: skip
     return np.frombuffer(done.stdout, np.float32).reshape(-1, channels)

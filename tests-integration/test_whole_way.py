@@ -48,8 +48,9 @@ def test_hls_against_ffmpeg(
 ) -> None:
     server = nginx(corpora / "hls")
     path, variant = case.split()
-    # ffmpeg refuses the unquoted key URI of the encrypted one, which decrypts to the clear one.
-    expected = ffmpeg_pcm(server.url(HLS[case].replace("aes128", "aac-ladder")))
+    # ffmpeg reads a key only if its name looks like media, or if it is told to read any.
+    options = ["-allowed_extensions", "ALL"] if "aes128" in case else []
+    expected = ffmpeg_pcm(server.url(HLS[case]), *options)
     pcm = kithara_cli.decode(server.url(path), "--variant", variant)
     assert pcm.shape == expected.shape
     if case.startswith("kithara"):

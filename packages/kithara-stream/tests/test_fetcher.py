@@ -9,6 +9,7 @@ import pytest
 
 from kithara_storage import DiskWriter, ResourceStatus, StreamingResource
 from kithara_stream import BodyEnded, Cancelled, Fetcher, OriginBody
+from kithara_stream._link import Link
 
 DATA = random.Random(1).randbytes(1_000_000)
 CHUNK = 10_000
@@ -144,6 +145,30 @@ async def test_a_small_advance_does_not_wake_the_planner(resource: StreamingReso
         cursor.advance(1_000)
         await settle()
         assert origin.sent == 100_000
+
+
+async def test_only_bytes_that_were_waited_for_measure_the_link(
+    resource: StreamingResource,
+) -> None:
+    """Not the first of a body, which came with its head, nor the first after it was held back."""
+    sizes: list[int] = []
+
+    class Recorded(Link):
+        def received(self, size: int, seconds: float) -> None:
+            sizes.append(size)
+
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
+        fetcher._link = Recorded()
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 100_000)
+        await settle()
+        assert sizes == [CHUNK] * 9
+        cursor.advance(50_000)
+        await origin.until(lambda: origin.sent >= 150_000)
+        await settle()
+        assert sizes == [CHUNK] * (9 + 4)
 
 
 async def test_a_far_seek_is_one_more_request_right_there(resource: StreamingResource) -> None:
