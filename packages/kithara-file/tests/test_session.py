@@ -18,7 +18,7 @@ from kithara_file import (
 )
 from kithara_net import BodyTruncated, ContentChanged, HttpClient, NetError, RangeSpec
 from kithara_net.testing import Behaviour, GeneratedContent, Server, pattern_bytes
-from kithara_stream import Cancelled
+from kithara_stream import Cancelled, Interrupted
 
 Make = Callable[..., FileSource]
 T = TypeVar("T")
@@ -248,6 +248,36 @@ async def test_a_wait_may_be_bounded(server: Server, source: Make, song: bytes) 
         with pytest.raises(TimeoutError):
             await asyncio.to_thread(session.source().wait_range, 0, 6000, 0.01)
         assert session.source().wait_range(0, 5, 0) == "ready"
+
+
+async def test_an_interrupted_view_waits_again_after_proceed(
+    server: Server, source: Make, song: bytes
+) -> None:
+    server.add("/a.mp3", song, stall_after=5000)
+    async with source(server.url("/a.mp3")) as session:
+        view, other = session.source(), session.source()
+        blocked = asyncio.create_task(asyncio.to_thread(view.wait_range, 0, 6000))
+        neighbour = asyncio.create_task(asyncio.to_thread(other.wait_range, 0, 6000))
+        assert await asyncio.to_thread(view.wait_range, 0, 5000) == "ready"
+        view.interrupt()
+        view.interrupt()
+        with pytest.raises(Interrupted):
+            await blocked
+        with pytest.raises(Interrupted):
+            view.wait_range(0, 5)
+        view.proceed()
+        view.proceed()
+        assert view.wait_range(0, 5) == "ready"
+        assert not neighbour.done()
+        view.interrupt()
+        view.close()
+        view.proceed()
+        with pytest.raises(Cancelled):
+            view.wait_range(0, 5)
+        other.close()
+        other.interrupt()
+        with pytest.raises(Cancelled):
+            await neighbour
 
 
 async def test_events_from_first_to_last(server: Server, source: Make, song: bytes) -> None:

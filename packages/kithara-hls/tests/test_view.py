@@ -11,7 +11,7 @@ from kithara_assets import DiskAssetStore
 from kithara_hls import (
     HlsSource,
 )
-from kithara_stream import Cancelled, Reader
+from kithara_stream import Cancelled, Interrupted, Reader
 
 Record = Callable[..., Any]
 Open = Callable[..., HlsSource]
@@ -48,6 +48,34 @@ async def test_bytes_are_readable_while_a_segment_arrives(record: Record, source
                 await asyncio.to_thread(view.wait_range, 0, 30_000, 0.01)
             made.resources["1.ts"].release()
             assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+
+
+@pytest.mark.parametrize("where", [6000, 200_000])  # within a part; where none is laid yet
+async def test_an_interrupted_view_waits_again_after_proceed(
+    record: Record, source: Open, where: int
+) -> None:
+    made = record().segment("1.ts", 40_000).segment("2.ts", 40_000).publish()
+    made.resources["1.ts"].behaviour = {"chunked": True, "stall_after": 5000}
+    async with source(made.url) as session:
+        view = session.source()
+        blocked = asyncio.create_task(asyncio.to_thread(view.wait_range, where, where + 1))
+        assert await asyncio.to_thread(view.wait_range, 0, 5000) == "ready"
+        view.interrupt()
+        view.interrupt()
+        with pytest.raises(Interrupted):
+            await blocked
+        with pytest.raises(Interrupted):
+            view.wait_range(0, 5)
+        view.proceed()
+        view.proceed()
+        assert view.wait_range(0, 5) == "ready"
+        made.resources["1.ts"].release()
+        assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+        view.interrupt()
+        view.close()
+        view.proceed()
+        with pytest.raises(Cancelled):
+            view.wait_range(0, 5)
 
 
 async def test_the_last_block_waits_for_the_end(record: Record, source: Open) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kithara_stream import Cancelled, MediaInfo, MediaSpan, WaitOutcome
+from kithara_stream import Cancelled, Interrupted, MediaInfo, MediaSpan, WaitOutcome
 
 
 class GrowingSource:
@@ -19,6 +19,8 @@ class GrowingSource:
         self._starts = [0]
         self.waiting = threading.Semaphore(0)
         self.closed = False
+        self.interrupted = False
+        self.interruptions = 0
         self.consumed = 0
 
     @property
@@ -45,9 +47,12 @@ class GrowingSource:
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         with self._changed:
             self.waiting.release()
+            interruptions = self.interruptions
             while True:
                 if self.closed:
                     raise Cancelled("the source")
+                if self.interrupted or self.interruptions != interruptions:
+                    raise Interrupted("the source")
                 if self._length is not None and start >= self._length:
                     return "eof"
                 stop = stop if self._length is None else min(stop, self._length)
@@ -71,6 +76,16 @@ class GrowingSource:
         start = max(s for s in self._starts if s <= offset)
         stop = min((s for s in self._starts if s > offset), default=self._length)
         return MediaSpan(start=start, stop=stop, media_info=MediaInfo(container=f"at {start}"))
+
+    def interrupt(self) -> None:
+        with self._changed:
+            self.interrupted = True
+            self.interruptions += 1
+            self._changed.notify_all()
+
+    def proceed(self) -> None:
+        with self._changed:
+            self.interrupted = False
 
     def close(self) -> None:
         with self._changed:

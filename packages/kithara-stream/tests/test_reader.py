@@ -3,13 +3,23 @@ import threading
 import wave
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kithara_stream import Cancelled, Reader, WaitOutcome
+from kithara_stream import (
+    Cancelled,
+    Interrupted,
+    MediaSpan,
+    Reader,
+    SeekPoint,
+    TimedSource,
+    WaitOutcome,
+)
 
 T = TypeVar("T")
 
@@ -52,7 +62,7 @@ def in_thread(work: Callable[[], T]) -> "Future[T]":
     def run() -> None:
         try:
             outcome.set_result(work())
-        except (Cancelled, OSError, ValueError, EOFError, ZeroDivisionError) as error:
+        except (Cancelled, Interrupted, OSError, ValueError, EOFError, ZeroDivisionError) as error:
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -284,3 +294,134 @@ def test_wave_reads_a_raw_reader_of_odd_arrivals(growing: Any) -> None:
     for i in range(0, len(whole), 13):
         source.feed(whole[i : i + 13])
     assert outcome.result(5) == DATA[:2000]
+
+
+def test_an_interrupted_read_leaves_the_position_and_can_be_done_again(growing: Any) -> None:
+    source = growing(b"abc", length=6)
+    reader = Reader(source)
+    outcome = in_thread(lambda: reader.read(6))
+    source.waiting.acquire()
+    while source.consumed < 3:
+        source.waiting.acquire()
+    reader.interrupt()
+    reader.interrupt()
+    with pytest.raises(Interrupted) as caught:
+        outcome.result(5)
+    assert caught.value.recoverable
+    assert reader.tell() == 0
+    with pytest.raises(Interrupted):
+        reader.read(1)
+    source.feed(b"def")
+    reader.proceed()
+    reader.proceed()
+    assert reader.read() == b"abcdef"
+
+
+def test_a_read_of_a_span_is_interrupted_too(growing: Any) -> None:
+    source = growing(b"abc", length=6)
+    reader = Reader(source)
+    spans = reader.spans()
+    span = next(spans)
+    assert span.read(2) == b"ab"
+    source.waiting = threading.Semaphore(0)
+    outcome = in_thread(lambda: span.read(4))
+    source.waiting.acquire()
+    span.interrupt()
+    with pytest.raises(Interrupted):
+        outcome.result(5)
+    assert span.tell() == 2
+    span.proceed()
+    source.feed(b"def")
+    assert span.read() == b"cdef"
+
+
+def test_closing_comes_before_interrupting(growing: Any) -> None:
+    source = growing(b"")
+    source.interrupt()
+    source.close()
+    with pytest.raises(Cancelled):
+        Reader(source).read(1)
+
+
+def test_spans_begin_with_the_one_at_the_position(growing: Any) -> None:
+    source = growing(b"first")
+    source.feed(b"second", new_span=True)
+    source.feed(b"third", new_span=True)
+    source.end()
+    reader = Reader(source)
+    reader.seek(5)
+    assert [span.read() for span in reader.spans()] == [b"second", b"third"]
+    reader.seek(13)
+    assert [span.read() for span in reader.spans()] == [b"third"]
+    reader.seek(0, io.SEEK_END)
+    assert list(reader.spans()) == []
+
+
+def test_a_source_that_is_not_timed_answers_nothing(growing: Any) -> None:
+    reader = Reader(growing(b"abc", length=3))
+    assert reader.seek_time(1.0) is None
+    assert reader.duration is None
+    assert (reader.timeline, reader.seconds) == (0, None)
+    reader.seek(0, io.SEEK_END)
+    assert (reader.timeline, reader.seconds) == (0, None)
+    reader.close()
+    with pytest.raises(ValueError, match="closed"):
+        reader.seek_time(1.0)
+
+
+def timed(kind: Any) -> Any:
+    """Three spans of ten seconds; where each is asked for, it is laid at the end once more."""
+
+    class Timed(kind):  # type: ignore[misc] # the fixture is a class
+        def __init__(self) -> None:
+            super().__init__()
+            self.times: dict[int, int] = {}
+
+        @property
+        def duration(self) -> float | None:
+            return 30.0
+
+        def seek_time(self, seconds: float) -> SeekPoint:
+            if self.interrupted:
+                raise Interrupted("the source")
+            index = min(int(seconds // 10), 2)
+            offset = len(self._data)
+            self.times[offset] = index
+            self.feed(b"012"[index : index + 1] * 4, new_span=offset > 0)
+            return SeekPoint(offset=offset, seconds=Fraction(index * 10))
+
+        def span_at(self, offset: int) -> MediaSpan | None:
+            span: MediaSpan | None = super().span_at(offset)
+            if span is None:
+                return None
+            index = self.times[span.start]
+            return replace(span, timeline=index, seconds=Fraction(index * 10))
+
+    return Timed()
+
+
+def test_a_timed_source_goes_on_where_it_says(growing: Any) -> None:
+    source = timed(growing)
+    assert isinstance(source, TimedSource)
+    reader = Reader(source)
+    assert reader.duration == 30.0
+    assert reader.seek_time(25.0) == 20
+    assert reader.seek_time(11.0) == 10
+    assert reader.tell() == 4
+    assert (reader.timeline, reader.seconds) == (1, Fraction(10))
+    spans = reader.spans()
+    span = next(spans)
+    assert (span.timeline, span.seconds) == (1, Fraction(10))
+    assert span.read(4) == b"1111"
+
+
+def test_a_seek_that_fails_moves_nothing(growing: Any) -> None:
+    source = timed(growing)
+    reader = Reader(source)
+    reader.seek_time(25.0)
+    reader.interrupt()
+    with pytest.raises(Interrupted):
+        reader.seek_time(11.0)
+    assert reader.tell() == 0
+    reader.proceed()
+    assert reader.seek_time(11.0) == 10

@@ -14,6 +14,7 @@ from kithara_stream import (
     Cursor,
     EventChannel,
     Fetcher,
+    Interrupted,
     MediaInfo,
     MediaSpan,
     Reader,
@@ -160,6 +161,7 @@ class _View:
         self._cursor = cursor
         self._left = left
         self._token = CancelToken()
+        self._token_lock = threading.Lock()
 
     @property
     def length(self) -> int | None:
@@ -167,6 +169,7 @@ class _View:
 
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         deadline = None if timeout is None else monotonic() + timeout
+        token = self._token  # one for all of the waiting: what interrupts it does so for good
         with self._cancelled_if_closed():
             # Hole by hole: more may be wanted than what is read ahead of a place.
             while self._cursor is not None:
@@ -174,13 +177,15 @@ class _View:
                 if missing >= stop:
                     break
                 self._cursor.need(missing)
-                if self._wait(missing, missing + 1, deadline) == "eof":
+                if self._wait(missing, missing + 1, deadline, token) == "eof":
                     break
-            return self._wait(start, stop, deadline)
+            return self._wait(start, stop, deadline, token)
 
-    def _wait(self, start: int, stop: int, deadline: float | None) -> WaitOutcome:
+    def _wait(
+        self, start: int, stop: int, deadline: float | None, token: CancelToken
+    ) -> WaitOutcome:
         left = None if deadline is None else deadline - monotonic()
-        return self._resource.wait_range(start, stop, left, self._token)
+        return self._resource.wait_range(start, stop, left, token)
 
     @contextmanager
     def _cancelled_if_closed(self) -> Iterator[None]:
@@ -188,7 +193,7 @@ class _View:
         try:
             yield
         except ResourceClosed as error:
-            if self._token.error is None:
+            if not isinstance(self._token.error, Cancelled):
                 raise
             raise self._token.error from error
 
@@ -206,8 +211,20 @@ class _View:
             return None
         return MediaSpan(start=0, stop=self.length, media_info=self._media_info)
 
+    def interrupt(self) -> None:
+        with self._token_lock:
+            self._token.cancel(Interrupted("the reader"))
+
+    def proceed(self) -> None:
+        with self._token_lock:
+            if isinstance(self._token.error, Interrupted):
+                self._token = CancelToken()
+
     def close(self) -> None:
-        self._token.cancel(Cancelled("the reader"))
+        with self._token_lock:
+            if isinstance(self._token.error, Interrupted):
+                self._token = CancelToken()
+            self._token.cancel(Cancelled("the reader"))
         if self._cursor is not None:
             self._cursor.close()
         self._left(self)

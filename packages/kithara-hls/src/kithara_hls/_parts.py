@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from kithara_assets import Assets, ResourceKey, ResourceStatus, StreamingResource
-from kithara_stream import Cancelled
+from kithara_stream import Cancelled, Interrupted
 
 from ._cipher import BLOCK, SegmentCipher
 from ._errors import SegmentInvalid
@@ -87,12 +87,14 @@ class Part:
 class Place:
     """Where one reader is: what it has read, and up to where it waits."""
 
-    __slots__ = ("closed", "position", "wanted")
+    __slots__ = ("closed", "interrupted", "interruptions", "position", "wanted")
 
     def __init__(self) -> None:
         self.position = 0
         self.wanted = 0
         self.closed = False
+        self.interrupted = False
+        self.interruptions = 0
 
 
 class PartTable:
@@ -220,6 +222,18 @@ class PartTable:
             self._places.discard(place)
             self._changed.notify_all()
 
+    def interrupt(self, place: Place) -> None:
+        """Make waits of this reader raise Interrupted until `proceed`. Idempotent."""
+        with self._changed:
+            place.interrupted = True
+            place.interruptions += 1
+            self._changed.notify_all()
+
+    def proceed(self, place: Place) -> None:
+        """Let this reader wait again. Idempotent."""
+        with self._changed:
+            place.interrupted = False
+
     def move(self, place: Place, *, position: int | None = None, wanted: int = 0) -> None:
         """Tell where a reader is, and the offset up to which it waits (0: it does not)."""
         with self._changed:
@@ -315,6 +329,8 @@ class PartTable:
     def _check(self, place: Place) -> None:
         if self._closed or place.closed:
             raise Cancelled("the session" if self._closed else "the reader")
+        if place.interrupted:
+            raise Interrupted("the reader")
 
     def _wait(self, place: Place, deadline: float | None) -> None:
         if self._error is not None:
@@ -322,4 +338,7 @@ class PartTable:
         left = None if deadline is None else deadline - monotonic()
         if left is not None and left <= 0:
             raise TimeoutError("the bytes did not arrive in time")
+        interruptions = place.interruptions
         self._changed.wait(left)
+        if place.interruptions != interruptions and not (self._closed or place.closed):
+            raise Interrupted("the reader")

@@ -1,11 +1,12 @@
 """The byte space as one reader sees it."""
 
+import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
 from kithara_assets import CancelToken
-from kithara_stream import Cancelled, MediaInfo, MediaSpan, WaitOutcome, sniff
+from kithara_stream import Cancelled, Interrupted, MediaInfo, MediaSpan, WaitOutcome, sniff
 
 from ._cipher import BLOCK
 from ._parts import Part, PartTable
@@ -28,6 +29,7 @@ class View:
         self._codec = codec
         self._place = table.enter()
         self._token = CancelToken()
+        self._token_lock = threading.Lock()
         self._containers: dict[int, str | None] = {}
 
     @property
@@ -79,9 +81,25 @@ class View:
         info = MediaInfo(container=self._containers[part.span], codec=self._codec)
         return MediaSpan(start=start, stop=stop, media_info=info)
 
+    def interrupt(self) -> None:
+        """Make blocked and later waits raise Interrupted until `proceed`; idempotent."""
+        with self._token_lock:
+            self._table.interrupt(self._place)
+            self._token.cancel(Interrupted("the reader"))
+
+    def proceed(self) -> None:
+        """Let waits wait again; idempotent."""
+        with self._token_lock:
+            self._table.proceed(self._place)
+            if isinstance(self._token.error, Interrupted):
+                self._token = CancelToken()
+
     def close(self) -> None:
         """Wake blocked waits with Cancelled; idempotent."""
-        self._token.cancel(Cancelled("the reader"))
+        with self._token_lock:
+            if isinstance(self._token.error, Interrupted):
+                self._token = CancelToken()
+            self._token.cancel(Cancelled("the reader"))
         self._table.leave(self._place)
         self._left(self)
 

@@ -4,17 +4,19 @@ Imports nothing of the other Kithara packages: they meet it through the protocol
 """
 
 from ._cursor import Cursor, TransferStats
-from ._errors import BodyEnded, Cancelled, StreamError
+from ._errors import BodyEnded, Cancelled, Interrupted, StreamError
 from ._events import EventChannel, Subscription
 from ._fetcher import Fetcher
 from ._loop import LoopThread
-from ._media import MediaInfo, MediaSpan, sniff
-from ._protocols import Origin, OriginBody, OriginHead, Sink, Source, WaitOutcome
+from ._media import MediaInfo, MediaSpan, SeekPoint, sniff
+from ._protocols import Origin, OriginBody, OriginHead, Sink, Source, TimedSource, WaitOutcome
 from ._reader import Reader
 
 __all__ = (
     # what a reader reads from
     "Source",
+    "TimedSource",
+    "SeekPoint",
     "WaitOutcome",
     "MediaInfo",
     "MediaSpan",
@@ -37,4 +39,5 @@ __all__ = (
     "StreamError",
     "BodyEnded",
     "Cancelled",
+    "Interrupted",
 )

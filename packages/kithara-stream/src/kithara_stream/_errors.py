@@ -19,6 +19,16 @@ class Cancelled(StreamError):
         self.what = what
 
 
+class Interrupted(StreamError):
+    """Raised in waits of a source between `interrupt` and `proceed`; the bytes are untouched."""
+
+    recoverable = True
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was interrupted; call proceed() and read again")
+        self.what = what
+
+
 class BodyEnded(StreamError):
     """Raised when an origin ended a body cleanly before the length that it had promised.
 

@@ -1,6 +1,7 @@
 """What is known of the bytes: their container, and the stretches that one decoder can decode."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 # Enough for a TS sync check and for the box, tag or page header of every other container.
 SNIFF_SIZE = 1024
@@ -29,11 +30,31 @@ class MediaSpan:
         start: first byte, in the coordinates of the source.
         stop: the byte after the last one; None while the end of the span is not known.
         media_info: the hint for this span.
+        timeline: spans with equal numbers share one media clock.
+        seconds: presentation time of its first access unit, counted from the first one of the
+            whole source; None where the source does not know.
     """
 
     start: int
     stop: int | None
     media_info: MediaInfo = field(default_factory=MediaInfo)
+    timeline: int = 0
+    seconds: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeekPoint:
+    """Where a source goes on after a seek in time; a span starts there.
+
+    Attributes:
+        offset: byte in the coordinates of the source.
+        seconds: presentation time of the first access unit there, counted from the first one of
+            the whole source by the container's own timestamps (edit lists and priming not
+            subtracted); by the durations that a playlist tells where there are none.
+    """
+
+    offset: int
+    seconds: Fraction
 
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from ._media import MediaSpan
+from ._media import MediaSpan, SeekPoint
 
 WaitOutcome: TypeAlias = Literal["ready", "eof"]
 """The answer of `wait_range`: the bytes are there, or the stream is proven to end before them."""
@@ -21,7 +21,8 @@ class Source(Protocol):
         """Block until the bytes [start, min(stop, end)) are there.
 
         Answers "eof" where `start` is at or behind the proven end. Raises the source's own
-        failure, `Cancelled` after `close`, or TimeoutError after `timeout` seconds.
+        failure, `Cancelled` after `close`, `Interrupted` after `interrupt`, or TimeoutError after
+        `timeout` seconds.
         """
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -31,10 +32,37 @@ class Source(Protocol):
         """
 
     def span_at(self, offset: int) -> MediaSpan | None:
-        """Answer the span that holds `offset`, waiting until that is known; None at the end."""
+        """Answer the span that holds `offset`, waiting until that is known; None at the end.
+
+        Raises what `wait_range` raises.
+        """
+
+    def interrupt(self) -> None:
+        """Make a blocked wait and all later ones raise `Interrupted` until `proceed`.
+
+        Touches no bytes; idempotent. After `close`, `Cancelled` is what they raise.
+        """
+
+    def proceed(self) -> None:
+        """Let waits wait again after `interrupt`; idempotent."""
 
     def close(self) -> None:
         """Wake blocked waits with `Cancelled` and let go; idempotent."""
+
+
+@runtime_checkable
+class TimedSource(Source, Protocol):
+    """A source that knows its media clock, and goes on from another time when asked."""
+
+    @property
+    def duration(self) -> float | None:
+        """Length in seconds; None while it is not known."""
+
+    def seek_time(self, seconds: float) -> SeekPoint:
+        """Go on at the last place that begins at or before `seconds`; past the end, the last one.
+
+        A span starts there. May block, and raises what `wait_range` raises.
+        """
 
 
 class OriginHead(Protocol):

@@ -3,10 +3,12 @@
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ._media import MediaSpan
-from ._protocols import Source, WaitOutcome
+from ._protocols import Source, TimedSource, WaitOutcome
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -24,6 +26,8 @@ class Reader(io.RawIOBase):
       `io.UnsupportedOperation`.
     - Reads exclude each other; `close` from another thread wakes a blocked one with `Cancelled`.
       Closing the reader closes its source.
+    - `interrupt` from another thread makes a blocked read, and every later one, raise `Interrupted`
+      with the position where it was, until `proceed`.
     - Errors of the source (network, storage) are raised as they are.
     """
 
@@ -43,6 +47,23 @@ class Reader(io.RawIOBase):
         """The container that the span at the current position is said to be in; may wait."""
         span = self._source.span_at(self._position)
         return span.media_info.container if span else None
+
+    @property
+    def timeline(self) -> int:
+        """The media clock of the span at the current position; 0 at the end; may wait."""
+        span = self._source.span_at(self._position)
+        return span.timeline if span else 0
+
+    @property
+    def seconds(self) -> Fraction | None:
+        """When the span at the current position begins, if the source knows it; may wait."""
+        span = self._source.span_at(self._position)
+        return span.seconds if span else None
+
+    @property
+    def duration(self) -> float | None:
+        """Length in seconds; None if the source does not know it."""
+        return self._source.duration if isinstance(self._source, TimedSource) else None
 
     def readable(self) -> bool:
         """Answer True."""
@@ -81,6 +102,28 @@ class Reader(io.RawIOBase):
                 raise ValueError(f"cannot seek to {target}, before the start")
             self._position = target
             return target
+
+    def seek_time(self, seconds: float) -> Fraction | None:
+        """Go on at the last place that begins at or before `seconds`; answer when it begins.
+
+        The position is there then, and `spans()` begins with it. None, and nothing moves, if the
+        source is no `TimedSource`. May wait; raises the source's errors.
+        """
+        with self._reading:
+            self._check_open()
+            if not isinstance(self._source, TimedSource):
+                return None
+            point = self._source.seek_time(seconds)
+            self._position = point.offset
+            return point.seconds
+
+    def interrupt(self) -> None:
+        """Make blocked and later reads raise `Interrupted` until `proceed`. Idempotent."""
+        self._source.interrupt()
+
+    def proceed(self) -> None:
+        """Let reads wait again after `interrupt`. Idempotent."""
+        self._source.proceed()
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Fill the buffer; short only at the proven end, 0 at the end itself.
@@ -123,13 +166,17 @@ class Reader(io.RawIOBase):
         return io.BufferedReader(_AsTheyArrive(self), size)
 
     def spans(self) -> "Iterator[Reader]":
-        """Yield a reader for each `MediaSpan` from the start; each begins at 0 and ends with it.
+        """Yield a reader for each `MediaSpan`, from the one at this reader's position on.
+
+        Each begins at 0, where its span starts, and ends with it.
 
         The next span is looked up when the iteration goes on; what was not read of the one before
         is skipped. Closing such a reader leaves this one open, and wakes nobody: close this one
         for that.
         """
-        offset = 0
+        return self._spans_from(self._position)
+
+    def _spans_from(self, offset: int) -> "Iterator[Reader]":
         while (span := self._source.span_at(offset)) is not None:
             part = _SpanSource(self._source, span)
             with Reader(part) as reader:
@@ -208,7 +255,13 @@ class _SpanSource:
     def span_at(self, offset: int) -> MediaSpan | None:
         if not self._holds(self._start + offset):
             return None
-        return MediaSpan(start=0, stop=self.length, media_info=self._span.media_info)
+        return replace(self._span, start=0, stop=self.length)
+
+    def interrupt(self) -> None:
+        self._source.interrupt()
+
+    def proceed(self) -> None:
+        self._source.proceed()
 
     def close(self) -> None:
         """The source goes on: other spans come from it."""
