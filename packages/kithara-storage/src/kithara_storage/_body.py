@@ -94,6 +94,11 @@ class Body:
         return self.stored == self.taken
 
     @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for bytes. A glance, without the lock."""
+        return bool(self._waiters)
+
+    @property
     def closed(self) -> bool:
         """Whether it was closed."""
         return self.status is ResourceStatus.CLOSED

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._body import Body
+from ._crc import crc32
 from ._errors import (
     ContentMismatch,
     LengthMismatch,
@@ -36,15 +36,14 @@ _EXTENT_BYTES = MIB  # small writes are recorded together, up to about this many
 
 
 class Write:
-    """Some bytes on their way; `crc` is theirs if it is known already."""
+    """Some bytes on their way."""
 
-    __slots__ = ("crc", "data", "filler", "offset")
+    __slots__ = ("data", "filler", "offset")
 
-    def __init__(self, filler: Filler, offset: int, data: bytes, crc: int | None) -> None:
+    def __init__(self, filler: Filler, offset: int, data: bytes) -> None:
         self.filler = filler
         self.offset = offset
         self.data = data
-        self.crc = crc
 
 
 class Filler:
@@ -202,7 +201,7 @@ class Plan:
                     self.runs.append((first, []))
                 piece = view[first - start : last - start]
                 self.runs[-1][1].append(piece)
-                self._extend(first, piece, write.crc if len(piece) == len(view) else None)
+                self._extend(first, piece)
                 taken.add(first, last)
                 at = end = last
             if at < stop:
@@ -219,14 +218,14 @@ class Plan:
                 )  # fmt: skip
         return None
 
-    def _extend(self, start: int, piece: memoryview, crc: int | None) -> None:
+    def _extend(self, start: int, piece: memoryview) -> None:
         stop = start + len(piece)
-        if crc is None and self.extents:
+        if self.extents:
             first, last, before = self.extents[-1]
             if last == start and last - first < _EXTENT_BYTES:
-                self.extents[-1] = (first, stop, zlib.crc32(piece, before))
+                self.extents[-1] = (first, stop, crc32(piece, before))
                 return
-        self.extents.append((start, stop, zlib.crc32(piece) if crc is None else crc))
+        self.extents.append((start, stop, crc32(piece)))
 
 
 def _missing(start: int, stop: int, there: RangeSet, taken: RangeSet) -> Iterable[tuple[int, int]]:

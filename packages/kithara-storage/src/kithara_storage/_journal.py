@@ -6,12 +6,12 @@ import os
 import secrets
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from ._crc import crc32
 from ._fs import FsOps
 from ._models import Identity
 from ._ranges import RangeSet
@@ -99,7 +99,7 @@ def crc_of(fs: FsOps, part: int, extent: Extent) -> int | None:
         count = fs.read_all(part, view[: stop - start], start)
         if count == 0:
             return None
-        crc = zlib.crc32(view[:count], crc)
+        crc = crc32(view[:count], crc)
         start += count
     return crc
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ from ._writer import DiskWriter
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-_CRC_AT_ONCE = 16 * 1024  # smaller pieces are joined first
 
 
 class StreamingResource:
@@ -219,12 +216,9 @@ class StreamingResource:
         body = self._body
         if not body.admit_write(offset, offset + len(data)):
             return
-        crc = None
-        if len(data) >= _CRC_AT_ONCE and body.part.role is Role.LEAD:
-            crc = zlib.crc32(data)  # here, so that it takes none of the writer's time
         filler = self._filler
-        if not self._writer._try_put(filler, offset, data, crc):
-            await self._writer._put(filler, offset, data, crc)
+        if not self._writer._try_put(filler, offset, data):
+            await self._writer._put(filler, offset, data)
 
     async def flush(self) -> None:
         """Wait until everything accepted so far is published to readers.

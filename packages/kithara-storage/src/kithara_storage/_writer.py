@@ -19,6 +19,10 @@ from ._filler import MIB, Filler, Write
 from ._syncer import Syncer
 from ._waiters import TaskWaiter, Waiter, wake_all
 
+GATHER_SECONDS = 0.001
+"""While bytes keep coming, they are gathered for so long before each write, or up to an eighth of
+the bound: a hand-over between threads costs more than writing a piece. Nobody waits longer."""
+
 Job: TypeAlias = Callable[[TaskWaiter], None]
 """Something to do in the writer thread; whoever does its last step answers the waiter."""
 
@@ -54,6 +58,8 @@ class DiskWriter:
         self._line: deque[tuple[Write, TaskWaiter]] = deque()  # writes that wait for room
         self._pending = 0
         self._idle = False
+        self._gathering = False
+        self._wrote_at = 0.0  # when the last batch was done
         self._running = False
         self._thread: threading.Thread | None = None
         self._visited: set[Path] = set()
@@ -90,7 +96,7 @@ class DiskWriter:
         """Write what was accepted, end the thread and wait for it; idempotent. Blocks."""
         with self._work:
             self._running = False
-            self._work.notify()
+            self._rouse()
         if self._thread is not None:
             self._thread.join()
         self.syncer.close()
@@ -100,8 +106,7 @@ class DiskWriter:
         with self._work:
             heapq.heappush(self._alarms, (when, next(self._numbers), alarm))
             if self._idle and self._alarms[0][2] is alarm:
-                self._idle = False
-                self._work.notify()
+                self._rouse()
 
     def _first_visit(self, directory: Path) -> bool:
         with self._lock:
@@ -110,26 +115,28 @@ class DiskWriter:
             self._visited.add(directory)
             return True
 
-    def _try_put(self, filler: Filler, offset: int, data: bytes, crc: int | None) -> bool:
+    def _try_put(self, filler: Filler, offset: int, data: bytes) -> bool:
         """Accept a write if there is room now; True if so."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
             if self._line or not self._has_room(len(data)):
                 return False
-            self._accept(Write(filler, offset, data, crc))
+            self._accept(Write(filler, offset, data))
             return True
 
-    async def _put(self, filler: Filler, offset: int, data: bytes, crc: int | None) -> None:
+    async def _put(self, filler: Filler, offset: int, data: bytes) -> None:
         """Wait in line until a write is accepted; cancelling leaves the line."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
             if not self._line and self._has_room(len(data)):
-                self._accept(Write(filler, offset, data, crc))
+                self._accept(Write(filler, offset, data))
                 return
-            place = (Write(filler, offset, data, crc), TaskWaiter())
+            place = (Write(filler, offset, data), TaskWaiter())
             self._line.append(place)
+            if self._gathering:
+                self._rouse()
         try:
             answer = await place[1].wait()
         except asyncio.CancelledError:
@@ -170,9 +177,17 @@ class DiskWriter:
 
     def _push(self, item: Write | _Task) -> None:
         self._queue.append(item)
-        if self._idle:
-            self._idle = False
-            self._work.notify()
+        if self._idle or (self._gathering and self._is_urgent(item)):
+            self._rouse()
+
+    def _rouse(self) -> None:
+        self._idle = self._gathering = False
+        self._work.notify()
+
+    def _is_urgent(self, item: Write | _Task) -> bool:
+        """Whether it may not wait for more to come."""
+        enough = self._pending >= self._limit // 8
+        return enough or isinstance(item, _Task) or item.filler.body.awaited
 
     def _admit_line(self) -> list[TaskWaiter]:
         granted = []
@@ -224,6 +239,7 @@ class DiskWriter:
                 self._idle = True
                 self._work.wait(timeout)
             self._idle = False
+            self._gather()
             batch: list[Write] = []
             room = max(1, self._limit // 4)  # so that more comes in while these are written
             while self._queue and room > 0:
@@ -238,6 +254,14 @@ class DiskWriter:
                 room -= len(item.data)
             return batch
 
+    def _gather(self) -> None:
+        """Let more writes come, if the last ones came just now and nobody is kept waiting."""
+        flowing = self._running and time.monotonic() < self._wrote_at + GATHER_SECONDS
+        if flowing and not self._line and not any(map(self._is_urgent, self._queue)):
+            self._gathering = True
+            self._work.wait_for(lambda: not self._gathering, GATHER_SECONDS)
+            self._gathering = False
+
     def _write(self, batch: list[Write]) -> None:
         writes: dict[Filler, list[Write]] = {}
         for item in batch:
@@ -247,6 +271,7 @@ class DiskWriter:
         with self._lock:
             self._pending -= sum(len(item.data) for item in batch)
             granted = self._admit_line()
+            self._wrote_at = time.monotonic()
         wake_all(granted)
 
     def _lose_all(self, error: BaseException, batch: list[Write] | _Task | None) -> None:
