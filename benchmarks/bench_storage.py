@@ -127,74 +127,80 @@ def reads(folder: Path) -> None:
     report("reading 64 KiB of a complete resource", "µs", found)
 
 
-class WakeUp:
-    """One waiter, one event: how long from the event until the waiter goes on, in seconds."""
+class WakeUps:
+    """One who waits and one who wakes, time after time; the seconds that each wake-up took."""
 
-    def __init__(self, writer: DiskWriter, fs: MemoryFs) -> None:
-        self.resource = StreamingResource.open("/wake", writer, fs=fs)
+    def __init__(self, count: int) -> None:
+        self.took: list[float] = []
+        self.count = count
         self.condition = threading.Condition()
-        self.asleep = threading.Event()
+        self.turn = 0
         self.began = 0.0
-        self.took = 0.0
+        self.writer = DiskWriter()
+        fs = MemoryFs()
+        self.resources = [StreamingResource.open(f"/{n}", self.writer, fs=fs) for n in range(count)]
 
-    def settle(self) -> None:
-        """Answer the wait, in a thread of its own, when somebody surely waits."""
-        time.sleep(0.0003)
-        self.began = time.perf_counter()
-        self.resource.set_length(0)
-
-    def notify(self) -> None:
-        """As `settle`, for the peer."""
-        self.asleep.wait()
-        with self.condition:
-            self.began = time.perf_counter()
-            self.condition.notify()
-
-    def wait(self) -> None:
-        """The peer's wait."""
-        with self.condition:
-            self.asleep.set()
-            self.condition.wait()
+    def note(self) -> None:
+        """The waiter goes on."""
+        self.took.append(time.perf_counter() - self.began)
 
     def in_thread(self) -> None:
         """Wait as a thread."""
-        self.resource.wait_range(0, 1)
-        self.took = time.perf_counter() - self.began
+        for resource in self.resources:
+            resource.wait_range(0, 1)
+            self.note()
 
     async def in_task(self) -> None:
         """Wait as a task."""
-        await self.resource.wait_range_async(0, 1)
-        self.took = time.perf_counter() - self.began
+        for resource in self.resources:
+            await resource.wait_range_async(0, 1)
+            self.note()
 
     async def in_default_pool(self) -> None:
-        """Wait as a task that borrows a thread."""
-        await asyncio.to_thread(self.wait)
-        self.took = time.perf_counter() - self.began
+        """Wait as a task that borrows a thread, the usual way."""
+        for number in range(1, self.count + 1):
+            await asyncio.to_thread(self.wait_turn, number)
+            self.note()
+
+    def wait_turn(self, number: int) -> None:
+        """The peer's wait."""
+        with self.condition:
+            while self.turn < number:
+                self.condition.wait()
+
+    def wake(self) -> None:
+        """Answer one wait after the other, each when somebody surely waits."""
+        for resource in self.resources:
+            time.sleep(0.0005)
+            self.began = time.perf_counter()
+            resource.set_length(0)
+
+    def wake_peer(self) -> None:
+        """As `wake`, for the peer."""
+        for _ in range(self.count):
+            time.sleep(0.0005)
+            with self.condition:
+                self.turn += 1
+                self.began = time.perf_counter()
+                self.condition.notify()
 
 
-async def wake_ups(count: int) -> None:
+def wake_ups(count: int) -> None:
     """Threads, tasks, and the usual way to wait for a condition in asyncio."""
-    found: dict[str, list[float]] = {"thread": [], "task": [], PEER: []}
-    with DiskWriter() as writer:
-        fs = MemoryFs()
-        for _ in range(count):
-            for name, values in found.items():
-                one = WakeUp(writer, fs)
-                waker = threading.Thread(target=one.settle if name != PEER else one.notify)
-                if name == "thread":
-                    waiter = threading.Thread(target=one.in_thread)
-                    waiter.start()
-                    waker.start()
-                    await asyncio.to_thread(waiter.join)
-                else:
-                    waker.start()
-                    await (one.in_task() if name == "task" else one.in_default_pool())
-                waker.join()
-                one.resource.close()
-                values.append(one.took)
     print("\nwake-up of wait_range")
-    for name, values in found.items():
-        values.sort()
+    for name in ("thread", "task", PEER):
+        one = WakeUps(count)
+        waker = threading.Thread(target=one.wake_peer if name == PEER else one.wake)
+        with one.writer:
+            waker.start()
+            if name == "thread":
+                one.in_thread()
+            else:
+                asyncio.run(one.in_task() if name == "task" else one.in_default_pool())
+            waker.join()
+            for resource in one.resources:
+                resource.close()
+        values = sorted(one.took)
         middle, late = statistics.median(values) * 1e6, values[count * 99 // 100] * 1e6
         print(f"  {name:<26} p50 {middle:8.1f} µs   p99 {late:8.1f} µs")
 
@@ -274,7 +280,7 @@ def main() -> None:
         print(f"\nloop lag during the write: p99 {lags[len(lags) * 99 // 100] * 1e3:.2f} ms")
         (folder / "lag.part").unlink()
         reads(folder)
-        asyncio.run(wake_ups(1000))
+        wake_ups(1000)
         asyncio.run(recovery(folder))
         memory(folder, 5000)
 

@@ -37,6 +37,17 @@ async def test_a_file_of_a_wrong_length_is_dropped(store: DiskAssetStore, length
     assert broken.stat().st_size == 10240
 
 
+async def test_a_flipped_bit_is_found(store: DiskAssetStore) -> None:
+    broken, sound = await put(store), await put(store, ResourceKey("song", "deep/b.mp3"))
+    with broken.open("r+b") as file:
+        os.pwrite(file.fileno(), b"\xff", 5000)
+    found = store.verify()
+    assert (found.checked, found.dropped) == (2, ("song/deep/a.mp3",))
+    assert not broken.exists()
+    assert not broken.with_name("a.mp3.meta").exists()
+    assert sound.exists()
+
+
 async def test_links_are_dropped_and_not_followed(store: DiskAssetStore, tmp_path: Path) -> None:
     path = await put(store)
     outside = tmp_path / "outside"

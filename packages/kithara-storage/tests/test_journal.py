@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kithara_storage import DiskWriter, Durability, ResourceStatus, StreamingResource
+from kithara_storage import DiskWriter, Durability, RangeSet, ResourceStatus, StreamingResource
 from kithara_storage._records import (
+    Extent,
     Header,
     coalesced,
     decode,
@@ -214,6 +215,14 @@ async def test_new_facts_for_the_same_bytes() -> None:
         await resource.commit(64)
         resource.close()
     assert fs.content(PATH) == CONTENT
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda e: (e[0], sum(e), 0))))
+def test_extents_coalesce_into_their_ranges(extents: list[Extent]) -> None:
+    ranges = RangeSet()
+    for start, stop, _ in extents:
+        ranges.add(start, stop)
+    assert coalesced(extents) == ranges
 
 
 def test_very_many_extents_coalesce() -> None:

@@ -232,11 +232,12 @@ class DiskAssetStore:
         return Removed(assets=assets, bytes=size)
 
     def verify(self) -> Verification:
-        """Check every complete file against its record, and drop what nobody may believe. Blocks.
+        """Read every complete file, and drop what nobody may believe. Blocks.
 
-        Dropped are files that are empty or whose length is not the recorded one, and links and
-        other things that are no files; they count as missing then. The bytes themselves are not
-        read. Others may use the cache meanwhile.
+        Dropped are files whose bytes or length are not those of their record, empty ones, links
+        and other things that are no files; they count as missing then. A file without a record
+        (a playlist, a key, what was written without `resume`) only has to have bytes. Others may
+        use the cache meanwhile.
         """
         self._check_open()
         found = verify(self._root, self._disk, self._fs, self._leases)

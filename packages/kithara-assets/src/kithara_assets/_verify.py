@@ -52,7 +52,7 @@ def _is_sound(assets: Assets, asset_root: str, rel_path: str) -> bool:
         return True  # not ours to judge
     try:
         with assets.open_streaming_resource(key) as resource:
-            return resource.status is ResourceStatus.COMPLETE
+            return resource.status is ResourceStatus.COMPLETE and resource.check() is not False
     except StorageError:
         return True  # what cannot be looked at is not known to be broken
 

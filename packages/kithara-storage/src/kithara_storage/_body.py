@@ -355,7 +355,7 @@ class Body:
     def settle(self) -> list[Waiter]:
         """Answer every wait that can be answered now; wake the result. Under the lock."""
         settled: list[Waiter] = []
-        for waiter in list(self._waiters):
+        for waiter in list(self._waiters) if self._waiters else ():
             answer = self._answer(waiter.start, waiter.stop)
             if answer is not None:
                 del self._waiters[waiter]

@@ -12,6 +12,8 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import compress, count, islice, pairwise
+from operator import gt
 from typing import TypeAlias
 
 from ._ranges import RangeSet
@@ -169,12 +171,17 @@ def decode_commit(header: Header, size: int, tail: bytes) -> int | None:
 
 def coalesced(extents: Iterable[Extent]) -> RangeSet:
     """The bytes of extents as ranges."""
-    stops: dict[int, int] = {}
+    starts, stops = [], []
     for start, stop, _ in extents:
-        if stop > stops.get(start, -1):
-            stops[start] = stop
-    starts = sorted(stops)  # numbers, which sort several times faster than extents
-    return RangeSet.of_sorted(zip(starts, map(stops.__getitem__, starts), strict=True))
+        starts.append(start)
+        stops.append(stop)
+    # Apart, and in order, they tell the same: a gap is where all that began has stopped.
+    starts.sort()
+    stops.sort()
+    gaps = [0, *compress(count(1), map(gt, islice(starts, 1, None), stops)), len(starts)]
+    return RangeSet.of_sorted(
+        (starts[first], stops[after - 1]) for first, after in pairwise(gaps) if first < after
+    )
 
 
 def _encode(header: Header, kind: int, crc: int, first: int, second: int) -> bytes:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ._body import Body, Observer
+from ._check import check_bytes
 from ._errors import NotWritable, ResourceClosed, from_os_error
 from ._filler import Commit, Filler
 from ._follower import Follower
@@ -315,6 +316,27 @@ class StreamingResource:
         """
         with memoryview(buffer) as view, view.cast("B") as flat:
             return self._body.read(offset, flat)
+
+    def check(self) -> bool | None:
+        """Read a complete file again and compare it with the checksums of its record. Blocks.
+
+        True: every byte is what was written. False: some are not; remove the file. None: no record
+        tells, as for a file that was written without `resume`, or the resource is not complete.
+        Raises `StorageFailed` if it cannot be read, `ResourceClosed` after close.
+        """
+        with self._body.lock:
+            self._body.check_open("check")
+            part = self._body.part
+            if self.status is not ResourceStatus.COMPLETE:
+                return None
+        if not part.file.enter():
+            raise ResourceClosed(path=self.path, operation="check")
+        try:
+            return check_bytes(part)
+        except OSError as error:
+            raise from_os_error(error, path=self.path, operation="read") from error
+        finally:
+            part.file.leave()
 
     def try_read(self, offset: int, buffer: WriteableBuffer) -> int:
         """As `read_into`, for an audio callback: takes no lock and waits for no disk.

@@ -73,6 +73,9 @@ class TaskWaiter(Waiter):
 
     async def wait(self, timeout: float | None = None) -> Answer:
         """Await the answer; a `TimeoutError` is the answer if there was none in time."""
+        if timeout is None:
+            await self.future
+            return self.answer
         try:
             async with asyncio.timeout(timeout):
                 await self.future
