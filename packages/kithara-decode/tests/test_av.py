@@ -168,7 +168,7 @@ def joined(folder: Path, playlist: str) -> bytes:
         ("shaka-hls-raw-aac", "stream.m4a.m3u8", 881_664),
         ("shaka-hls-ts-aac", "playlist.m3u8", None),
         ("shaka-hls-multivideo", "low_pitch_128k.m3u8", None),
-        ("media3-cmaf-multi-segment", "stream_0.m3u8", None),
+        ("media3-cmaf-multi-segment", "stream_0.m3u8", 133_120),  # its edit starts at 1,024
     ],
 )
 def test_hls_spans(corpora: Path, folder: str, playlist: str, frames: int | None) -> None:

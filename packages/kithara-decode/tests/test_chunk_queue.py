@@ -20,7 +20,8 @@ def test_chunks_then_the_error_then_the_error_again() -> None:
     queue = ChunkQueue(1.0)
     error = ConnectionError()
     assert queue.put(chunk(0))
-    queue.finish(error)
+    producer = threading.Thread(target=queue.await_seek, args=(error,))
+    producer.start()
     first = queue.take()
     assert first is not None
     assert first.start == 0
@@ -28,6 +29,8 @@ def test_chunks_then_the_error_then_the_error_again() -> None:
         with pytest.raises(ConnectionError) as raised:
             queue.take()
         assert raised.value is error
+    queue.close()
+    producer.join(10)
 
 
 def test_the_producer_waits_for_room_and_goes_on_when_there_is_some() -> None:
@@ -40,7 +43,7 @@ def test_the_producer_waits_for_room_and_goes_on_when_there_is_some() -> None:
         accepted.append(queue.put(chunk(100)))
         third.set()
         accepted.append(queue.put(chunk(200)))
-        queue.finish(None)
+        queue.finish()
 
     producer = threading.Thread(target=produce)
     producer.start()
@@ -66,10 +69,52 @@ def test_close_wakes_the_producer_and_drops_everything() -> None:
     queue.close()
     producer.join(10)
     assert answers == [False]
-    queue.finish(ConnectionError())
+    assert queue.await_seek(ConnectionError()) is None
     assert queue.take() is None
     with pytest.raises(DecoderClosed):
         queue.opened()
+
+
+def test_a_seek_drops_what_is_queued_and_wakes_the_producer() -> None:
+    queue = ChunkQueue(0.1)
+    calls: list[str] = []
+    queue.interrupt, queue.proceed = lambda: calls.append("no"), lambda: calls.append("yes")
+    queue.announce(Opened(spec=SPEC, frames=None, tags={}))
+    assert queue.put(chunk(0))
+    answers: list[bool] = []
+    producer = threading.Thread(target=lambda: answers.append(queue.put(chunk(100))))
+    producer.start()
+    queue.seek(7.0)
+    queue.seek(5.0)
+    producer.join(10)
+    assert answers == [False]
+    assert queue.diverted
+    assert queue.position == 5000
+    assert queue.await_seek(ConnectionError("it came with the seek")) == 5.0
+    assert calls == ["no", "no", "yes"]
+    assert queue.take_seek() is None
+    assert queue.put(chunk(5000))
+    found = queue.take()
+    assert found is not None
+    assert found.start == 5000
+    assert queue.position == 5100
+
+
+def test_a_seek_takes_the_end_back() -> None:
+    queue = ChunkQueue(0.1)
+    error = ConnectionError()
+    targets: list[float | None] = []
+    producer = threading.Thread(target=lambda: targets.append(queue.await_seek(error)))
+    producer.start()
+    with pytest.raises(ConnectionError):
+        queue.take()
+    queue.seek(0.0)
+    producer.join(10)
+    assert targets == [0.0]
+    assert not queue.has_chunk()
+    queue.close()
+    with pytest.raises(DecoderClosed):
+        queue.seek(0.0)
 
 
 def test_only_the_first_span_is_kept() -> None:
@@ -81,19 +126,18 @@ def test_only_the_first_span_is_kept() -> None:
 
 async def test_a_task_is_woken_by_a_thread() -> None:
     queue = ChunkQueue(1.0)
-    waiting = asyncio.create_task(queue.wait_async(queue.has_chunk))
+    waiting = asyncio.create_task(queue.take_async())
     await asyncio.sleep(0)  # let it begin to wait
     assert not waiting.done()
     producer = threading.Thread(target=queue.put, args=(chunk(0),))
     producer.start()
-    await asyncio.wait_for(waiting, 10)
+    assert await asyncio.wait_for(waiting, 10) is not None
     producer.join(10)
-    assert queue.take() is not None
 
 
 async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     queue = ChunkQueue(1.0)
-    waiting = asyncio.create_task(queue.wait_async(queue.has_chunk))
+    waiting = asyncio.create_task(queue.wait_async(queue.has_chunk, lambda: None))
     await asyncio.sleep(0)  # let it begin to wait
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -105,7 +149,7 @@ async def test_a_cancelled_wait_leaves_nothing_behind() -> None:
 def test_a_closed_loop_does_not_hurt_the_producer() -> None:
     queue = ChunkQueue(1.0)
     loop = asyncio.new_event_loop()
-    waiting = loop.create_task(queue.wait_async(queue.has_chunk))
+    waiting = loop.create_task(queue.wait_async(queue.has_chunk, lambda: None))
     loop.call_soon(loop.stop)
     loop.run_forever()
     sleepers = list(queue._sleepers)

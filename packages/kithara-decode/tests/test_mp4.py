@@ -1,15 +1,17 @@
+from fractions import Fraction
+
 import pytest
 from decode_files import Media
 
-from kithara_decode._mp4 import Layout, mp4_layout
+from kithara_decode._mp4 import Layout, edit_start, mp4_layout
 
 
 @pytest.mark.parametrize(
     ("name", "movflags", "layout"),
     [
-        ("tail.m4a", "+write_colr", "table last"),
-        ("fast.m4a", "+faststart", "table first"),
-        ("frag.mp4", "+frag_keyframe+empty_moov", "fragments"),
+        ("layout-tail.m4a", "+write_colr", "table last"),
+        ("layout-fast.m4a", "+faststart", "table first"),
+        ("layout-frag.mp4", "+frag_keyframe+empty_moov", "fragments"),
     ],
 )
 def test_layouts(media: Media, name: str, movflags: str, layout: Layout) -> None:
@@ -20,3 +22,44 @@ def test_layouts(media: Media, name: str, movflags: str, layout: Layout) -> None
 @pytest.mark.parametrize("head", [b"", bytes(8), bytes(100), b"\x00\x00\x00\x09moov"])
 def test_nonsense(head: bytes) -> None:
     assert mp4_layout(head) is None
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return (8 + len(content)).to_bytes(4) + kind + content
+
+
+def track(handler: bytes, version: int, *edits: int, timescale: int = 48000) -> bytes:
+    wide = 8 if version else 4
+    full = bytes([version, 0, 0, 0])
+    entries = b"".join(
+        bytes(wide) + start.to_bytes(wide, signed=True) + b"\0\1\0\0" for start in edits
+    )
+    clock = full + bytes(2 * wide) + timescale.to_bytes(4) + bytes(wide)
+    return box(
+        b"trak",
+        box(b"edts", box(b"elst", full + len(edits).to_bytes(4) + entries)) if edits else b"",
+        box(b"mdia", box(b"mdhd", clock), box(b"hdlr", full + bytes(4) + handler + bytes(13))),
+    )
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_edit_of_the_sound_is_found(version: int) -> None:
+    video, sound = track(b"vide", version, 7), track(b"soun", version, -1, 1024)
+    head = box(b"ftyp", b"iso6") + box(b"moov", box(b"mvhd"), video, sound)
+    assert edit_start(head) == Fraction(1024, 48000)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\0\0\0\0moov",
+        box(b"moov", track(b"soun", 0)),
+        box(b"moov", track(b"soun", 0, -1)),
+        box(b"moov", track(b"soun", 0, 1024, timescale=0)),
+        box(b"moov", track(b"soun", 1, 1024))[:-60],
+    ],
+)
+def test_without_an_edit_the_sound_begins_at_once(head: bytes) -> None:
+    assert edit_start(head) == 0

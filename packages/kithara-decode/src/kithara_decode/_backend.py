@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._decoder import BaseDecoder
 from ._input import Input
 from ._options import Options
-from ._protocols import Decoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,4 +17,4 @@ class Backend:
 
     name: str
     containers: frozenset[str]
-    open: Callable[[Input, str, Options], Decoder]
+    open: Callable[[Input, str, Options], BaseDecoder]

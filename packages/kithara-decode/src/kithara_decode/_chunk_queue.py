@@ -7,10 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ._errors import DecoderClosed
 from ._losses import Loss
 from ._pcm import PcmChunk, PcmSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,23 +25,36 @@ class Opened:
     tags: Mapping[str, str]
 
 
+def _nothing() -> None:
+    pass
+
+
 class ChunkQueue:
     """Chunks in their order, then the end or an error; bounded by seconds of sound.
 
-    The producer waits while it is full. `close` drops what is queued and wakes everybody; after it
-    the consumer sees the end, whatever the producer ran into.
+    The producer waits while it is full. A seek drops what is queued and sends the producer
+    elsewhere, after the end and after an error too; the last one counts. `close` drops everything
+    and wakes everybody; after it the consumer sees the end, whatever the producer ran into.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        # Ends the producer's blocked read when a seek comes, and takes that back once the producer
+        # has seen it: both under the lock, so that no interruption outlives its seek.
+        self.interrupt: Callable[[], object] = _nothing
+        self.proceed: Callable[[], object] = _nothing
         self._changed = threading.Condition()
         self._sleepers: list[Callable[[], object]] = []  # wake one waiting task each
         self._chunks: deque[PcmChunk] = deque()
         self._held = 0.0
         self._opened: Opened | None = None
         self._error: BaseException | None = None
+        self._ended = False
         self._finished = False
         self._closed = False
+        self._wanted: float | None = None  # a seek that the producer has not seen yet
+        self._sought: float | None = None  # a seek that no chunk has followed yet
+        self._position = 0
         self.losses: tuple[Loss, ...] = ()  # set by the producer, as a whole
 
     # the producer's side
@@ -50,33 +66,68 @@ class ChunkQueue:
             self._wake()
 
     def put(self, chunk: PcmChunk) -> bool:
-        """Append a chunk as soon as there is room; False once nobody wants more."""
+        """Append a chunk as soon as there is room; False once it is not wanted any more."""
         seconds = len(chunk.data) / chunk.spec.sample_rate
         with self._changed:
-            while self._chunks and self._held + seconds > self._seconds and not self._closed:
+            while self._chunks and self._held + seconds > self._seconds and not self.diverted:
                 self._changed.wait()
-            if self._closed:
+            if self.diverted:
                 return False
             self._chunks.append(chunk)
             self._held += seconds
             self._wake()
             return True
 
-    def finish(self, error: BaseException | None) -> None:
-        """Tell that nothing more comes: the end, or an error behind the chunks put before."""
+    @property
+    def diverted(self) -> bool:
+        """Whether what the producer is about to put is not wanted any more."""
+        return self._closed or self._wanted is not None
+
+    def take_seek(self) -> float | None:
+        """Return the target of a seek that has come, in seconds; None if none has."""
         with self._changed:
-            self._error = error
+            wanted, self._wanted = self._wanted, None
+            if wanted is not None:
+                self.proceed()
+            return wanted
+
+    def await_seek(self, error: BaseException | None) -> float | None:
+        """Tell the end, or an error behind the chunks put before, unless a seek has come.
+
+        Then wait for one: its target in seconds, or None once the queue is closed.
+        """
+        with self._changed:
+            if self._wanted is None:
+                self._ended, self._error = True, error
+                self._wake()
+            del error  # a cycle: its traceback holds this very frame
+            self._changed.wait_for(lambda: self.diverted)
+            return None if self._closed else self.take_seek()
+
+    def finish(self) -> None:
+        """Tell that the producer is through for good."""
+        with self._changed:
             self._finished = True
             self._wake()
 
     # the consumer's side
 
+    def seek(self, seconds: float) -> None:
+        """Drop what is queued and have the producer go elsewhere. Raises DecoderClosed."""
+        with self._changed:
+            if self._closed:
+                raise DecoderClosed("audio stream")
+            self._wanted = self._sought = seconds
+            self._drop()
+            self._ended, self._error = False, None
+            self._changed.notify_all()
+            self.interrupt()
+
     def close(self) -> None:
         """Drop everything and wake everybody. Idempotent."""
         with self._changed:
             self._closed = True
-            self._chunks.clear()
-            self._held = 0.0
+            self._drop()
             self._wake()
 
     @property
@@ -84,16 +135,24 @@ class ChunkQueue:
         """Whether the consumer has closed it."""
         return self._closed
 
+    @property
+    def position(self) -> int:
+        """The frame that the next chunk begins with; 0 for a seek before the rate is known."""
+        with self._changed:
+            if self._sought is None:
+                return self._position
+            return round(self._sought * self._opened.spec.sample_rate) if self._opened else 0
+
     def has_chunk(self) -> bool:
         """Whether `take` answers at once."""
-        return bool(self._chunks) or self._finished or self._closed
+        return bool(self._chunks) or self._ended or self._finished or self._closed
 
     def has_opened(self) -> bool:
         """Whether `opened` answers at once."""
-        return self._opened is not None or self._finished or self._closed
+        return self._opened is not None or self._ended or self._finished or self._closed
 
     def has_finished(self) -> bool:
-        """Whether the producer is through."""
+        """Whether the producer is through for good."""
         return self._finished
 
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
@@ -101,15 +160,35 @@ class ChunkQueue:
         with self._changed:
             return self._changed.wait_for(condition, timeout)
 
-    async def wait_async(self, condition: Callable[[], bool]) -> None:
-        """Suspend this task until a condition of the queue holds."""
+    def take(self) -> PcmChunk | None:
+        """Wait for the next chunk; None at the end, or raise the error."""
+        with self._changed:
+            self._changed.wait_for(self.has_chunk)
+            return self._take()
+
+    async def take_async(self) -> PcmChunk | None:
+        """Do the same as `take`, suspending this task only."""
+        return await self.wait_async(self.has_chunk, self._take)
+
+    def opened(self) -> Opened:
+        """Wait until it is known what the first span is, or raise why there is none."""
+        with self._changed:
+            self._changed.wait_for(self.has_opened)
+            return self._get_opened()
+
+    async def opened_async(self) -> Opened:
+        """Do the same as `opened`, suspending this task only."""
+        return await self.wait_async(self.has_opened, self._get_opened)
+
+    async def wait_async(self, condition: Callable[[], bool], then: Callable[[], T]) -> T:
+        """Suspend this task until a condition of the queue holds; do something while it does."""
         loop = asyncio.get_running_loop()
         while True:
             woken: asyncio.Future[None] = loop.create_future()
             wake = functools.partial(loop.call_soon_threadsafe, _resolve, woken)
             with self._changed:
                 if condition():
-                    return
+                    return then()
                 self._sleepers.append(wake)
             try:
                 await woken
@@ -117,26 +196,27 @@ class ChunkQueue:
                 with self._changed, contextlib.suppress(ValueError):
                     self._sleepers.remove(wake)
 
-    def take(self) -> PcmChunk | None:
-        """Return the next chunk once `has_chunk` holds; None at the end, or raise the error."""
-        with self._changed:
-            if self._chunks:
-                chunk = self._chunks.popleft()
-                self._held -= len(chunk.data) / chunk.spec.sample_rate
-                self._changed.notify_all()
-                return chunk
-            if self._error is not None and not self._closed:
-                raise self._error
-            return None
+    def _take(self) -> PcmChunk | None:
+        if self._chunks:
+            chunk = self._chunks.popleft()
+            self._held -= len(chunk.data) / chunk.spec.sample_rate
+            self._position, self._sought = chunk.start + len(chunk.data), None
+            self._changed.notify_all()
+            return chunk
+        if self._error is not None and not self._closed:
+            raise self._error
+        return None
 
-    def opened(self) -> Opened:
-        """Return what the first span is once `has_opened` holds, or raise why there is none."""
-        with self._changed:
-            if self._opened is not None:
-                return self._opened
-            if self._error is not None and not self._closed:
-                raise self._error
-            raise DecoderClosed("audio stream")
+    def _get_opened(self) -> Opened:
+        if self._opened is not None:
+            return self._opened
+        if self._error is not None and not self._closed:
+            raise self._error
+        raise DecoderClosed("audio stream")
+
+    def _drop(self) -> None:
+        self._chunks.clear()
+        self._held = 0.0
 
     def _wake(self) -> None:
         self._changed.notify_all()

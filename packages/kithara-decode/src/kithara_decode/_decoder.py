@@ -16,6 +16,7 @@ from ._errors import (
     EncodedLengthMismatch,
     SeekRefused,
 )
+from ._frame_axis import Lead
 from ._losses import Loss, Losses
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
@@ -24,6 +25,7 @@ from ._pcm import AnySamples, PcmSpec
 class BaseDecoder(ABC):
     """The behaviour of `Decoder` over three things that a backend writes: fill, go to, free."""
 
+    lead = Lead()
     _slack: int | None = 0  # frames that may be missing at the end; None: the promise is a guess
 
     def __init__(

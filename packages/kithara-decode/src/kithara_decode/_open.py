@@ -3,6 +3,7 @@
 from typing import get_args
 
 from . import _av, _flac, _mpg123, _ogg, _sndfile
+from ._decoder import BaseDecoder
 from ._errors import UnsupportedFormat
 from ._input import Input
 from ._options import Options
@@ -51,8 +52,11 @@ def open_decoder(
     """
     if dtype not in get_args(SampleType):
         raise ValueError(f"dtype must be one of {', '.join(get_args(SampleType))}, not {dtype!r}")
-    options = Options(dtype=dtype, strict=strict)
-    source = Input(file)
+    return open_input(Input(file), hint, Options(dtype=dtype, strict=strict))
+
+
+def open_input(source: Input, hint: str | None, options: Options) -> BaseDecoder:
+    """Do what `open_decoder` does."""
     container = sniff(source)
     if container in _NO_AUDIO:
         raise UnsupportedFormat(_NO_AUDIO[container], container=container or None)

@@ -1,6 +1,7 @@
 """What this package accepts, and the shape of what it returns."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -29,7 +30,12 @@ class BinaryFile(Protocol):
 
 
 class SpanFile(BinaryFile, Protocol):
-    """A file that one decoder can read from its start to its end, and what is known of it."""
+    """A file that one decoder can read from its start to its end, and what is known of it.
+
+    It may also have `timeline`, an int: spans with equal numbers share one media clock; and
+    `seconds`, a Fraction: the presentation time of its first access unit, counted from that of the
+    whole source's first one by the container's own time stamps, nothing subtracted.
+    """
 
     @property
     def container(self) -> str | None:
@@ -38,13 +44,41 @@ class SpanFile(BinaryFile, Protocol):
 
 @runtime_checkable
 class SpanFiles(Protocol):
-    """A source that comes in spans, each to be decoded by a decoder of its own."""
+    """A source that comes in spans, each to be decoded by a decoder of its own.
+
+    It may also have
+
+    - `duration`, a float: its length in seconds, or None;
+    - `seek_time(seconds)`: go to the last place at or before a time from which decoding can begin,
+      such that `spans` begins there from then on; answer the presentation time of that place, as
+      `SpanFile.seconds` counts it, or None if the source knows no times;
+    - `interrupt()`: have a blocked read or `spans`, and every later one, raise, until `proceed()`.
+    """
 
     def spans(self) -> Iterator[SpanFile]:
         """Iterate over the spans in playing order; blocks while the next one is not known."""
 
     def close(self) -> None:
         """Wake every blocked read of every span with an exception."""
+
+
+@runtime_checkable
+class SeeksTime(Protocol):
+    """The part of a `SpanFiles` that finds places by their time."""
+
+    def seek_time(self, seconds: float) -> Fraction | None:
+        """Go to a place at or before a time; answer its own time."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """The part of a source that ends a blocked read without closing."""
+
+    def interrupt(self) -> None:
+        """Have reads raise, from any thread."""
+
+    def proceed(self) -> None:
+        """Let reads wait again."""
 
 
 class Decoder(Protocol):

@@ -2,19 +2,19 @@
 
 import asyncio
 import contextlib
+import math
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 from ._chunk_queue import ChunkQueue, Opened
+from ._decode_loop import DecodeLoop
 from ._errors import DecodeError
-from ._losses import MOST_LOSSES, Loss
-from ._open import open_decoder
-from ._pcm import PcmChunk, PcmSpec, Samples
-from ._protocols import BinaryFile, SpanFile, SpanFiles
+from ._losses import Loss
+from ._pcm import PcmChunk, PcmSpec
+from ._protocols import BinaryFile, Interruptible, SpanFiles
 
 CLOSE_SECONDS = 5.0  # how long a close waits for a source that does not wake its readers
 
@@ -46,14 +46,11 @@ class AudioStream:
             raise ValueError("chunk_frames and buffer_seconds must be positive")
         self._source = source
         self._queue = ChunkQueue(buffer_seconds)
+        if isinstance(source, Interruptible):
+            self._queue.interrupt, self._queue.proceed = source.interrupt, source.proceed
         # The thread must not hold the stream itself, or a forgotten one could never be collected.
-        self._thread = threading.Thread(
-            target=_decode_all,
-            args=(source, self._queue, chunk_frames, strict),
-            name="kithara-decode",
-            daemon=True,
-        )
-        self._position = 0
+        loop = DecodeLoop(source, self._queue, chunk_frames=chunk_frames, strict=strict)
+        self._thread = threading.Thread(target=loop.run, name="kithara-decode", daemon=True)
 
     @property
     def spec(self) -> PcmSpec:
@@ -62,6 +59,18 @@ class AudioStream:
         Raises what kept the first span from being opened, DecoderClosed after an early close.
         """
         return self._wait_opened().spec
+
+    @property
+    def duration(self) -> float | None:
+        """Return the length in seconds, as the source tells, or else its first span; or None.
+
+        Waits like `spec` unless the source tells.
+        """
+        told: float | None = getattr(self._source, "duration", None)
+        if told is not None:
+            return told
+        opened = self._wait_opened()
+        return None if opened.frames is None else opened.frames / opened.spec.sample_rate
 
     @property
     def frames(self) -> int | None:
@@ -76,8 +85,7 @@ class AudioStream:
     async def wait_spec(self) -> PcmSpec:
         """Return `spec` without blocking the event loop; after it nothing here waits any more."""
         self._start()
-        await self._queue.wait_async(self._queue.has_opened)
-        return self._queue.opened().spec
+        return (await self._queue.opened_async()).spec
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -89,8 +97,11 @@ class AudioStream:
 
     @property
     def position(self) -> int:
-        """Return how many frames have been delivered."""
-        return self._position
+        """Return the frame that the next chunk begins with.
+
+        After `seek(seconds)` that is round(seconds * rate), or 0 until the rate is known.
+        """
+        return self._queue.position
 
     @property
     def closed(self) -> bool:
@@ -102,10 +113,8 @@ class AudioStream:
 
     def __next__(self) -> PcmChunk:
         self._start()
-        self._queue.wait(self._queue.has_chunk)
         if (chunk := self._queue.take()) is None:
             raise StopIteration
-        self._position += len(chunk.data)
         return chunk
 
     def __aiter__(self) -> Self:
@@ -113,11 +122,24 @@ class AudioStream:
 
     async def __anext__(self) -> PcmChunk:
         self._start()
-        await self._queue.wait_async(self._queue.has_chunk)
-        if (chunk := self._queue.take()) is None:
+        if (chunk := await self._queue.take_async()) is None:
             raise StopAsyncIteration
-        self._position += len(chunk.data)
         return chunk
+
+    def seek(self, seconds: float) -> None:
+        """Go to the frame round(seconds * rate), counted from the start of the source; exact.
+
+        From any thread, at once: the next chunk begins there. Of several seeks in a row the last
+        one counts. What is decoded already is dropped, and a blocked read is ended if the source
+        has `interrupt`. Beyond the end nothing comes any more. A seek works after the end and,
+        where the source goes on, after an error; the next chunk raises SeekRefused where the
+        source cannot go back.
+
+        Raises DecoderClosed; ValueError for a time that is negative or no number.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"no sound is at {seconds} s; seconds must be finite and >= 0")
+        self._queue.seek(seconds)
 
     def close(self) -> None:
         """Stop decoding, close the source and end the thread. Idempotent.
@@ -140,7 +162,7 @@ class AudioStream:
             if self._started:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(CLOSE_SECONDS):
-                        await self._queue.wait_async(self._queue.has_finished)
+                        await self._queue.wait_async(self._queue.has_finished, _nothing)
                 self._join()
 
     def __enter__(self) -> Self:
@@ -172,7 +194,6 @@ class AudioStream:
 
     def _wait_opened(self) -> Opened:
         self._start()
-        self._queue.wait(self._queue.has_opened)
         return self._queue.opened()
 
     def _start(self) -> None:
@@ -194,33 +215,5 @@ class AudioStream:
                 close()
 
 
-def _decode_all(
-    source: SpanFiles | BinaryFile, queue: ChunkQueue, chunk_frames: int, strict: bool
-) -> None:
-    error: BaseException | None = None
-    try:
-        frames = 0
-        for file in _files(source):
-            hint = getattr(file, "container", None)
-            with open_decoder(file, hint=hint, strict=strict) as decoder:
-                start, before = frames, queue.losses
-                queue.announce(Opened(spec=decoder.spec, frames=decoder.frames, tags=decoder.tags))
-                for block in decoder.blocks(chunk_frames):
-                    data = cast("Samples", block)
-                    if not queue.put(PcmChunk(data=data, start=frames, spec=decoder.spec)):
-                        return
-                    frames += len(data)
-                    if found := decoder.losses:
-                        moved = (replace(loss, frame=start + loss.frame) for loss in found)
-                        queue.losses = (*before, *moved)[:MOST_LOSSES]
-    except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
-        error = exc
-    finally:
-        queue.finish(error)
-
-
-def _files(source: SpanFiles | BinaryFile) -> Iterator[SpanFile | BinaryFile]:
-    if isinstance(source, SpanFiles):
-        yield from source.spans()
-    else:
-        yield source
+def _nothing() -> None:
+    pass
