@@ -223,9 +223,9 @@ class HttpClient:
             credentials = basic_credentials(target)
             if credentials is not None:
                 target = target.with_user(None)
-                if not _holds(fields, "Authorization"):
+                if not _holds(fields, "authorization"):
                     fields["Authorization"] = credentials
-            fields["Accept-Encoding"] = ", ".join(codings) or "identity"
+            fields["Accept-Encoding"] = ", ".join(codings) if codings else "identity"
             if request.byte_range is not None:
                 fields["Range"] = request.byte_range.header()
             response, final, session = await self._follow(request.method, target, fields, secrets)
@@ -286,7 +286,7 @@ class HttpClient:
     ) -> aiohttp.ClientResponse:
         if self._ended(session):
             raise NetClosed(url=shown(str(target)))
-        if not _holds(fields, "User-Agent") and "User-Agent" not in session.headers:
+        if "User-Agent" not in session.headers and not _holds(fields, "user-agent"):
             fields = {"User-Agent": self._options.user_agent, **fields}
         failure: NetError | None = None
         cause: BaseException | None = None
@@ -356,7 +356,8 @@ class _Exchange:
 
 
 def _holds(fields: Mapping[str, str], name: str) -> bool:
-    return any(known.lower() == name.lower() for known in fields)
+    """Whether there is a field of that name, which is given in lower case."""
+    return name in map(str.lower, fields)
 
 
 async def _inflated(body: Body, max_bytes: int) -> bytes:

@@ -158,16 +158,25 @@ def _content_length(headers: HeaderMap, url: str) -> int | None:
 
 
 def _validator(headers: HeaderMap) -> Validator | None:
-    tags = set(headers.values_of("ETag"))
+    return _validated(
+        headers.values_of("ETag"), headers.value_of("Last-Modified"), headers.value_of("Date")
+    )
+
+
+@lru_cache(maxsize=64)  # part after part of one resource says the same
+def _validated(
+    etags: tuple[str, ...], last_modified: str | None, date: str | None
+) -> Validator | None:
+    tags = set(etags)
     etag = tags.pop().strip() if len(tags) == 1 else None
-    last_modified = (headers.value_of("Last-Modified") or "").strip() or None
+    last_modified = (last_modified or "").strip() or None
     if not etag and last_modified is None:
         return None
     if_range = None
     if etag and etag.startswith('"') and etag.endswith('"') and len(etag) > 1:
         if_range = etag
     elif not etag and last_modified is not None:
-        changed, answered = _date(last_modified), _date(headers.get("Date", ""))
+        changed, answered = _date(last_modified), _date(date or "")
         if changed is not None and answered is not None:
             if_range = last_modified if (answered - changed).total_seconds() >= 1 else None
     return Validator(etag=etag or None, last_modified=last_modified, if_range=if_range)

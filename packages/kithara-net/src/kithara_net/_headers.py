@@ -42,10 +42,11 @@ class HeaderMap(Mapping[str, str]):
     def values_of(self, name: str) -> tuple[str, ...]:
         """Every value sent for `name`, in order; empty if there is none."""
         key = name.lower()
-        if key not in self._values:
+        value = self._values.get(key)
+        if value is None:
             return ()
         if len(self._values) == len(self._pairs):
-            return (self._values[key],)
+            return (value,)
         return self._all(key)
 
     def _all(self, key: str) -> tuple[str, ...]:

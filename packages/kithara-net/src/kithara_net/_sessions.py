@@ -56,6 +56,9 @@ class Sessions:
                 cookie_jar=session.cookie_jar,
                 headers=kept,
                 trust_env=session.trust_env,
+                # Not public in aiohttp, but without it a redirect would go around the proxy.
+                proxy=session._default_proxy,
+                proxy_auth=session._default_proxy_auth,
                 trace_configs=session.trace_configs,
             )
         return self._bare

@@ -70,6 +70,8 @@ def _connect_failure(exc: aiohttp.ClientConnectorError, target: URL, url: str) -
     else:
         plain = _one_line(cause.strerror or str(cause)).lower()
         reason = _REASONS.get(cause.errno or 0, plain or "no cause was given")
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        reason = f"through the proxy {exc.host}:{exc.port}: {reason}"
     return ConnectFailed(
         url=url,
         host=target.host or "",
