@@ -16,7 +16,7 @@ from pathlib import Path
 
 import diskcache
 
-from kithara_assets import EvictConfig, ResourceKey, asset_store
+from kithara_assets import DiskAssetStore, EvictConfig, ResourceKey, asset_store
 from kithara_assets._evictor import Evictor
 from kithara_assets._index import Index
 
@@ -34,7 +34,7 @@ def name_of(number: int) -> str:
 def fill(root: Path, count: int) -> None:
     """Make a cache of many small assets with plain system calls, and one of 64 KiB by its API."""
     with asset_store(root, NO_CAPS) as store:
-        asyncio.run(store.open_atomic_resource(WARM).write(LARGE))
+        asyncio.run(commit(store))
     for number in range(count):
         folder = root / name_of(number)
         folder.mkdir(mode=0o700)
@@ -42,6 +42,14 @@ def fill(root: Path, count: int) -> None:
         os.utime(folder, (1_700_000_000 + number, 1_700_000_000 + number))
     with asset_store(root, NO_CAPS) as store:
         store.usage()
+
+
+async def commit(store: DiskAssetStore) -> None:
+    """Write a resource as a download does, journal and all."""
+    with store.open_streaming_resource(WARM, resume=True) as resource:
+        resource.restart({"etag": '"1"'})
+        await resource.write_at(0, LARGE)
+        await resource.commit(len(LARGE))
 
 
 def median(call: Callable[[], object], times: int) -> float:

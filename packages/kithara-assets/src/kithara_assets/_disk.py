@@ -20,6 +20,9 @@ from ._errors import StoreClosed, UnsafePath
 from ._key import ResourceKey
 
 
+_FEW = 16
+
+
 class DiskAssets:
     """Assets as plain files below one folder; owns the thread that writes them."""
 
@@ -30,7 +33,8 @@ class DiskAssets:
         self._closed = False
         self._stack = contextlib.ExitStack()
         self._writer = self._stack.enter_context(DiskWriter())
-        self.still_open: list[StreamingResource] = []
+        self.still_open: list[StreamingResource] = []  # and some that were closed since
+        self._forget_at = _FEW
 
     def open_atomic_resource(self, key: ResourceKey) -> AtomicResource:
         """Open a resource that is read and written whole; touches nothing on disk yet."""
@@ -51,10 +55,10 @@ class DiskAssets:
                 if error.errno == errno.ELOOP:
                     raise UnsafePath(path=path) from error
                 raise
-            self.still_open[:] = [
-                known for known in self.still_open if known.status is not ResourceStatus.CLOSED
-            ]
             self.still_open.append(resource)
+            if len(self.still_open) > self._forget_at:
+                self.still_open[:] = filter(_is_open, self.still_open)
+                self._forget_at = 2 * len(self.still_open) + _FEW
         return resource
 
     def close(self) -> None:
@@ -68,8 +72,12 @@ class DiskAssets:
         self._stack.close()
 
     def _path(self, key: ResourceKey) -> Path:
-        return self._root / key.asset_root / key.rel_path
+        return self._root.joinpath(key.asset_root, key.rel_path)
 
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed
+
+
+def _is_open(resource: StreamingResource) -> bool:
+    return resource.status is not ResourceStatus.CLOSED

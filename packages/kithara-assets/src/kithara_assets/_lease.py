@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from kithara_storage import AtomicResource, StreamingResource
 
 from ._assets import Assets
@@ -31,21 +28,16 @@ class LeaseAssets:
         self, key: ResourceKey, *, resume: bool = False
     ) -> StreamingResource:
         """Open a resource; its asset is leased until it is closed."""
-        with self._leased(key.asset_root):
+        try:
+            held = self._leases.acquire(key.asset_root, make=False)
+        except OSError:
+            held = None  # what is below meets the same, and says what it means
+        try:
             return self._assets.open_streaming_resource(key, resume=resume)
+        finally:
+            if held is not None:
+                self._leases.release(key.asset_root, held)
 
     def close(self) -> None:
         """Close the layer below."""
         self._assets.close()
-
-    @contextlib.contextmanager
-    def _leased(self, asset_root: str) -> Iterator[None]:
-        try:
-            held = self._leases.acquire(asset_root, make=False)
-        except OSError:
-            held = None  # what is below meets the same, and says what it means
-        try:
-            yield
-        finally:
-            if held is not None:
-                self._leases.release(asset_root, held)

@@ -69,7 +69,6 @@ class DiskAssetStore:
         self._pins = Pins(self._root, self._evictor.fs)
         self._fs = LeasedFs(self._root, self._leases, self._evictor)
         self._disk = DiskAssets(self._root, self._fs)
-        self._open = self._disk.still_open
         evicting = EvictAssets(self._disk, self._evictor)
         self._assets: Assets = LeaseAssets(evicting, self._leases)
         self._closed = False
