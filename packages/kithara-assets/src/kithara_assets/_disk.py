@@ -19,7 +19,6 @@ from kithara_storage import (
 from ._errors import StoreClosed, UnsafePath
 from ._key import ResourceKey
 
-
 _FEW = 16
 
 
