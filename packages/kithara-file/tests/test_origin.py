@@ -1,17 +1,18 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from kithara_assets import AssetId, DiskAssetStore, ResourceKey
 from kithara_file import NotMedia
 from kithara_file._origin import HttpOrigin, shown
+from kithara_file._resumption import Resumption
 from kithara_net import (
     BodyTruncated,
     ContentChanged,
     HttpClient,
     RangeNotSatisfiable,
     RangeSpec,
-    ResponseHead,
 )
 from kithara_net.testing import Behaviour, Server
 from kithara_stream import OriginBody
@@ -32,8 +33,12 @@ async def bytes_of(body: OriginBody) -> bytes:
     return b"".join([chunk async for chunk in body])
 
 
-def anything(_: ResponseHead) -> None:
+@pytest.fixture
+def nothing(store: DiskAssetStore) -> Iterator[Resumption]:
     """No version is known, so any will do."""
+    key = ResourceKey(AssetId.from_url("http://h/a.mp3").asset_root, "a.mp3")
+    with store.open_streaming_resource(key, resume=True) as resource:
+        yield Resumption(resource)
 
 
 async def fetch(origin: HttpOrigin, start: int = 0, stop: int | None = None) -> bytes:
@@ -47,10 +52,10 @@ def test_an_address_is_shown_without_secrets() -> None:
 
 
 async def test_ranges_of_one_version_belong_together(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", song)
-    origin = HttpOrigin(net, server.url("/a.mp3?token=1"), {"X-Who": "me"}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3?token=1"), {"X-Who": "me"}, nothing)
     assert await fetch(origin) == song
     assert await fetch(origin, 1000, 2000) == song[1000:2000]
     assert origin.media_type == "audio/mpeg"
@@ -59,11 +64,11 @@ async def test_ranges_of_one_version_belong_together(
 
 
 async def test_the_final_address_is_that_after_redirects(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/there.mp3", song)
     server.add("/here.mp3", redirect=server.url("/there.mp3"))
-    origin = HttpOrigin(net, server.url("/here.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/here.mp3"), {}, nothing)
     assert origin.media_type is None
     assert origin.final_url.endswith("/here.mp3")
     assert await fetch(origin) == song
@@ -72,11 +77,11 @@ async def test_the_final_address_is_that_after_redirects(
 
 @pytest.mark.parametrize("tags", [("one", "two"), ("", "")])
 async def test_another_version_is_refused_before_its_bytes(
-    server: Server, net: HttpClient, song: bytes, tags: tuple[str, str]
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption, tags: tuple[str, str]
 ) -> None:
     """By the entity tag at the same size, by the size where there is no tag."""
     resource = server.add("/a.mp3", song, etag=tags[0])
-    origin = HttpOrigin(net, server.url("/a.mp3?token=1"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3?token=1"), {}, nothing)
     await fetch(origin, 0, 100)
     resource.content, resource.etag = (bytes(len(song) + (not tags[0]))), tags[1]
     with pytest.raises(ContentChanged) as caught:
@@ -88,10 +93,10 @@ async def test_another_version_is_refused_before_its_bytes(
 
 
 async def test_another_date_is_another_version(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     resource = server.add("/a.mp3", song, etag="", last_modified=TUESDAY)
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     assert await fetch(origin, 0, 100) == song[:100]
     assert await fetch(origin, 100, 200) == song[100:200]
     resource.last_modified = TUESDAY.replace("10:", "11:")
@@ -100,22 +105,22 @@ async def test_another_date_is_another_version(
 
 
 async def test_a_date_that_grew_strong_meanwhile_is_the_same_date(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     """A date within the second of the answer is no strong validator; a second later it is."""
     resource = server.add("/a.mp3", song, etag="", last_modified=TUESDAY)
     resource.behaviour = {"headers": {"Date": TUESDAY}}
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     await fetch(origin, 0, 100)
     resource.behaviour = {"headers": {"Date": TUESDAY.replace("10:", "11:")}}
     assert await fetch(origin, 100, 200) == song[100:200]
 
 
 async def test_a_range_outside_a_file_that_shrank_tells_of_the_change(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     resource = server.add("/a.mp3", song)
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     await fetch(origin, 0, 100)
     resource.content = song[:1000]
     with pytest.raises(ContentChanged) as caught:
@@ -124,33 +129,33 @@ async def test_a_range_outside_a_file_that_shrank_tells_of_the_change(
 
 
 async def test_a_range_outside_the_same_file_is_as_net_says(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", song)
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     await fetch(origin, 0, 100)
     with pytest.raises(RangeNotSatisfiable):
         await fetch(origin, len(song))
 
 
 async def test_a_total_that_is_told_once_only_is_no_change(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", song, script=[{"total_unknown": True}, {"chunked": True}])
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     assert await fetch(origin) == song
     assert await fetch(origin, 100, 200) == song[100:200]
 
 
 async def test_a_part_of_unknown_whole_is_asked_for_whole(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     """A part may end anywhere: only the end of the whole proves the end of the file."""
     part: Behaviour = {
         "status": 206, "content_range": "bytes 0-999/*", "content_length": 1000, "cut_after": 1000,
     }  # fmt: skip
     server.add("/a.mp3", song, script=[part])
-    origin = HttpOrigin(net, server.url("/a.mp3"), {}, anything)
+    origin = HttpOrigin(net, server.url("/a.mp3"), {}, nothing)
     assert await fetch(origin) == song
     assert [r.byte_range for r in server.requests] == [RangeSpec(0), None]
 
@@ -158,14 +163,19 @@ async def test_a_part_of_unknown_whole_is_asked_for_whole(
 @pytest.mark.parametrize(("page", "container"), [(PAGE, "html"), (PLAYLIST, "hls")])
 @pytest.mark.parametrize("split", [None, 1, 7])
 async def test_a_page_is_refused_by_its_first_bytes(
-    server: Server, net: HttpClient, page: bytes, container: str, split: int | None
+    server: Server,
+    net: HttpClient,
+    nothing: Resumption,
+    page: bytes,
+    container: str,
+    split: int | None,
 ) -> None:
     """Also where those bytes come one by one."""
     server.add("/other.bin", b"something")
     resource = server.add("/a.mp3", page)
     if split is not None:
         resource.behaviour = {"stall_after": split}
-    got = asyncio.create_task(fetch(HttpOrigin(net, server.url("/a.mp3"), {}, anything)))
+    got = asyncio.create_task(fetch(HttpOrigin(net, server.url("/a.mp3"), {}, nothing)))
     await server.wait_for(lambda: bool(server.requests) and server.requests[0].sent >= (split or 1))
     # After an answer that was sent later, the first piece has been met.
     async with net.stream(server.url("/other.bin")) as other:
@@ -178,17 +188,17 @@ async def test_a_page_is_refused_by_its_first_bytes(
 
 @pytest.mark.parametrize("size", [1, 500, 1023, 1024, 1025])
 async def test_small_files_pass_whole(
-    server: Server, net: HttpClient, song: bytes, size: int
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption, size: int
 ) -> None:
     server.add("/a.mp3", song[:size])
-    assert await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, anything)) == song[:size]
+    assert await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, nothing)) == song[:size]
 
 
 async def test_what_came_before_a_break_is_handed_on(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", song, cut_after=10)
-    async with HttpOrigin(net, server.url("/a.mp3"), {}, anything).open(0, None) as body:
+    async with HttpOrigin(net, server.url("/a.mp3"), {}, nothing).open(0, None) as body:
         pieces = aiter(body)
         assert await anext(pieces) == song[:10]
         with pytest.raises(BodyTruncated):
@@ -196,27 +206,29 @@ async def test_what_came_before_a_break_is_handed_on(
 
 
 async def test_a_declared_page_is_refused_whatever_it_looks_like(
-    server: Server, net: HttpClient
+    server: Server, net: HttpClient, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", b"<!-- no doctype --><p>Please log in", media_type="text/html; charset=x")
     with pytest.raises(NotMedia) as caught:
-        await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, anything))
+        await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, nothing))
     assert caught.value.container == "html"
 
 
 async def test_media_that_is_declared_a_page_is_media(
-    server: Server, net: HttpClient, song: bytes
+    server: Server, net: HttpClient, song: bytes, nothing: Resumption
 ) -> None:
     server.add("/a.mp3", song, media_type="text/html")
-    assert await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, anything)) == song
+    assert await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, nothing)) == song
 
 
 @pytest.mark.parametrize(
     "behaviour", [{"ignore_range": True}, {}, {"ignore_range": True, "chunked": True}]
 )
-async def test_nothing_is_no_media(server: Server, net: HttpClient, behaviour: Behaviour) -> None:
+async def test_nothing_is_no_media(
+    server: Server, net: HttpClient, nothing: Resumption, behaviour: Behaviour
+) -> None:
     """A 200 of length 0, a 416, a body that ends before it began."""
     server.add("/a.mp3", b"", **behaviour)
     with pytest.raises(NotMedia) as caught:
-        await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, anything))
+        await fetch(HttpOrigin(net, server.url("/a.mp3"), {}, nothing))
     assert caught.value.container is None

@@ -104,6 +104,7 @@ async def test_a_file_that_was_left_halfway_goes_on_where_it_was(
     assert stats.bytes_cached + stats.bytes_received == len(long_song)
     (request,) = server.requests[asked:]
     assert request.byte_range == RangeSpec(stats.bytes_cached)
+    assert request.headers["If-Range"].startswith('"')
     assert [p.read_bytes() for p in files_of(store)] == [long_song]
 
 
@@ -135,14 +136,19 @@ async def test_a_file_that_changed_meanwhile_is_fetched_anew(
     assert [p.read_bytes() for p in files_of(store)] == [changed]
 
 
-async def test_without_a_validator_nothing_is_believed(
+async def test_without_a_validator_the_bytes_decide(
     server: Server, source: Make, long_song: bytes
 ) -> None:
+    """64 KiB are fetched again, and compared."""
     server.add("/a.mp3", long_song, etag="")
     await leave_halfway(source, server.url("/a.mp3"), 1_000_000)
+    asked = len(server.requests)
     async with source(server.url("/a.mp3")) as session:
         assert await read_all(session) == long_song
-        assert session.stats.bytes_cached == 0
+        await session.wait_complete()
+        kept = session.stats.bytes_cached
+    assert kept >= 1_000_000
+    assert [r.byte_range for r in server.requests[asked:]] == [RangeSpec(kept - 64 * 1024)]
 
 
 async def test_offline_gives_what_is_there_and_names_the_rest(
@@ -337,7 +343,7 @@ async def test_opening_may_be_cancelled_at_every_wait(
     server.add("/b.mp3", song)
     server.bytes_per_second = 20_000  # the first 1024 bytes come in two pieces
     for at in range(1, 100):
-        opening = CancelledAt(source(server.url("/b.mp3")).open(), at)
+        opening = CancelledAt(source(server.url("/b.mp3"), discriminator=str(at)).open(), at)
         try:
             session = await opening
         except asyncio.CancelledError:

@@ -148,13 +148,14 @@ def test_the_error_of_the_source_comes_out_as_it_is(growing: Any) -> None:
 
 
 def test_a_read_that_fails_leaves_the_position(growing: Any) -> None:
-    source = growing(b"abc", length=9)
+    source = growing(DATA * 3, length=20_000)
     source.fail(ZeroDivisionError("of the network"))
     reader = Reader(source)
-    with pytest.raises(ZeroDivisionError):
-        reader.read(9)
-    assert reader.tell() == 0
-    assert reader.read(3) == b"abc"
+    for size in (20_000, -1):
+        with pytest.raises(ZeroDivisionError):
+            reader.read(size)
+        assert reader.tell() == 0
+    assert reader.read(3000) == DATA
 
 
 class FairLock:

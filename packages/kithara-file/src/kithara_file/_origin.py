@@ -1,26 +1,25 @@
 """A URL as the origin of one file's bytes: the same version in every answer, and media at that."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Self
 from urllib.parse import urlsplit
 
 from kithara_net import (
-    ByteStream,
     ContentChanged,
     Net,
-    NetError,
     RangeNotSatisfiable,
     RangeSpec,
     ResponseHead,
     Validator,
 )
-from kithara_stream import OriginBody, sniff
+from kithara_stream import OriginBody
 
+from ._body import Answer
 from ._errors import NotMedia
+from ._resumption import Resumption
+from ._version import Verdict, Version, may_rotate
 
-SNIFF_SIZE = 1024  # what kithara_stream.sniff asks for
-_PAGES = ("text/html", "application/xhtml+xml")
+_TAGS_TO_ROTATE = 3
 
 
 def shown(url: str) -> str:
@@ -33,21 +32,18 @@ def shown(url: str) -> str:
 class HttpOrigin:
     """Asks `net` for ranges of one URL and refuses bytes that do not belong together.
 
-    `accept` is told the first answer that holds media, before any of its bytes are handed on.
+    The first answer decides whether what `held` has can be gone on with. `If-Range` and equal
+    validators prove it; where there is nothing of the kind, or every answer has a tag of its own,
+    64 KiB that are here are fetched again and compared.
     """
 
-    def __init__(
-        self,
-        net: Net,
-        url: str,
-        headers: Mapping[str, str],
-        accept: Callable[[ResponseHead], None],
-    ) -> None:
+    def __init__(self, net: Net, url: str, headers: Mapping[str, str], held: Resumption) -> None:
         self._net = net
         self._url = url
-        self._headers = headers
-        self._accept = accept
+        self._headers = {name: v for name, v in headers.items() if name.lower() != "if-range"}
+        self._held = held
         self._first: ResponseHead | None = None
+        self._rotating = False
 
     @property
     def final_url(self) -> str:
@@ -67,102 +63,172 @@ class HttpOrigin:
         """
         async with AsyncExitStack() as stack:
             try:
-                body = await self._ask(stack, start, stop)
+                if self._first is None:
+                    answer, same = await self._begin(stack, start, stop)
+                else:
+                    answer, same = await self._go_on(stack, self._first, start, stop), True
             except RangeNotSatisfiable as error:
                 if start == 0 and error.total in (0, None):
                     raise NotMedia(url=shown(self._url), container=None) from error
-                if self._first is None and start:
-                    # What an earlier run left is of another, longer version.
-                    body = await self._ask(stack, 0, None)
-                elif self._first is not None and error.total not in (None, self._first.total):
-                    raise self._changed(self._first, None, error.total) from error
-                else:
-                    raise
-            head = body.head
+                if self._first is not None and error.total not in (None, self._first.total):
+                    raise self._changed(None, error.total) from error
+                raise
+            head = answer.head
             if head.total == 0:
                 raise NotMedia(url=shown(self._url), container=None)
-            if self._first is not None:
-                self._compare(self._first, head)
-            opened: OriginBody = body
             if head.start == 0:
-                opened = await _MediaBody.peeked(body, shown(self._url))
+                await answer.check_media(shown(self._url))
             if self._first is None:
-                self._accept(head)
+                if self._held.pinned and not same:
+                    raise self._changed(head, head.total)
+                self._held.accept(Version.of(head), same=same)
                 self._first = head
-            yield opened
+            yield answer
 
-    async def _ask(self, stack: AsyncExitStack, start: int, stop: int | None) -> ByteStream:
-        byte_range = RangeSpec(start, stop)
-        answer = self._net.get_range(self._url, byte_range, headers=self._headers)
-        body = await stack.enter_async_context(answer)
+    # The first answer, which is to prove what is here.
+
+    async def _begin(
+        self, stack: AsyncExitStack, start: int, stop: int | None
+    ) -> tuple[Answer, bool]:
+        """Answer a body, and whether it continues what is here."""
+        known = self._held.version
+        if known is None:
+            return await self._ask(stack, start, stop), False
+        if known.if_range is None or known.total is None:
+            return await self._probe(stack, start, stop, [known], None)
+        try:
+            answer = await self._ask(stack, start, stop, known.if_range)
+            verdict = known.compare(Version.of(answer.head))
+            if answer.head.start != start and verdict is Verdict.SAME:
+                # It ignores If-Range, or ranges altogether; without If-Range it says which.
+                await answer.leave()
+                answer = await self._ask(stack, start, stop)
+        except RangeNotSatisfiable:
+            return await self._ask(stack, 0, None), False
+        now = Version.of(answer.head)
+        verdict = known.compare(now)
+        if verdict is Verdict.SAME:
+            return answer, True
+        whole = answer if answer.head.start == 0 and answer.head.status != 206 else None
+        if verdict is Verdict.CHANGED and not may_rotate(known, now):
+            return whole or await self._anew(stack, answer), False
+        if whole is None:
+            await answer.leave()
+        return await self._probe(stack, start, stop, [known, now], whole)
+
+    async def _probe(
+        self,
+        stack: AsyncExitStack,
+        start: int,
+        stop: int | None,
+        seen: list[Version],
+        whole: Answer | None,
+    ) -> tuple[Answer, bool]:
+        """Let the bytes decide. `whole` is a body from the start to take if it is another file."""
+        overlap = self._held.before(start)
+        at, until = start - len(overlap), stop
+        if not overlap:  # something else that is here has to prove it, in a request of its own
+            at, overlap = self._held.sample()
+            until = at + len(overlap)
+        while overlap:
+            try:
+                answer = await self._ask(stack, at, until)
+            except RangeNotSatisfiable:
+                break
+            if answer.head.start != at:
+                return await self._from_the_start(seen[0], whole or answer)
+            now = Version.of(answer.head)
+            told = [version for version in seen if version.etag is not None]
+            if seen[0].compare(now) is Verdict.CHANGED:
+                rotates = may_rotate(*told, now)
+                if rotates and len(told) + 1 < _TAGS_TO_ROTATE:
+                    seen.append(now)
+                    await answer.leave()
+                    continue
+                if not rotates:
+                    await answer.leave()
+                    break
+                self._rotating = True
+            same = await answer.continues(overlap)
+            if same and answer.head.start != start:
+                await answer.leave()
+                answer = await self._ask(stack, start, stop)
+            if same:
+                if whole is not None:
+                    await whole.leave()
+                return answer, True
+            await answer.leave()
+            break
+        return whole or await self._ask(stack, 0, None), False
+
+    async def _from_the_start(self, known: Version, answer: Answer) -> tuple[Answer, bool]:
+        """Take a body that brings all of the file; readers may have seen its beginning."""
+        if known.compare(Version.of(answer.head)) is Verdict.SAME:
+            return answer, True
+        beginning = self._held.beginning() if self._held.pinned else b""
+        return answer, bool(beginning) and await answer.begins_with(beginning)
+
+    async def _anew(self, stack: AsyncExitStack, before: Answer) -> Answer:
+        await before.leave()
+        return await self._ask(stack, 0, None)
+
+    # Later answers, which must be about the version of the first one.
+
+    async def _go_on(
+        self, stack: AsyncExitStack, first: ResponseHead, start: int, stop: int | None
+    ) -> Answer:
+        known = Version.of(first)
+        overlap = b"" if known.if_range is not None else self._held.before(start)
+        answer = await self._ask(stack, start - len(overlap), stop)
+        now = Version.of(answer.head)
+        if known.compare(now) is Verdict.CHANGED and not self._rotating:
+            self._rotating = may_rotate(known, now) and await self._rotates(known, now)
+            if not self._rotating:
+                raise self._changed(answer.head, answer.head.total)
+        ranged = answer.head.start == start - len(overlap)
+        if ranged and overlap and not await answer.continues(overlap):
+            raise self._changed(answer.head, answer.head.total)
+        return answer
+
+    async def _rotates(self, *seen: Version) -> bool:
+        """Whether one more answer has one more tag for bytes that are here already."""
+        start, piece = self._held.sample()
+        if not piece:
+            return False
+        async with AsyncExitStack() as stack:
+            answer = await self._ask(stack, start, start + len(piece))
+            now = Version.of(answer.head)
+            ranged = answer.head.start == start
+            return ranged and may_rotate(*seen, now) and await answer.continues(piece)
+
+    async def _ask(
+        self, stack: AsyncExitStack, start: int, stop: int | None, if_range: str | None = None
+    ) -> Answer:
+        """Send a request, which is left with `stack` at the latest."""
+        own = AsyncExitStack()
+        stack.push_async_callback(own.aclose)
+        headers = dict(self._headers)
+        if if_range is not None:
+            headers["If-Range"] = if_range
+        asked = self._net.get_range(self._url, RangeSpec(start, stop), headers=headers)
+        body = await own.enter_async_context(asked)
         if self._first is None and body.head.status == 206 and body.head.total is None:
             # Such a part may end anywhere; only the end of the whole proves anything.
-            await stack.aclose()
-            answer = self._net.stream(self._url, headers=self._headers)
-            body = await stack.enter_async_context(answer)
-        return body
+            await own.aclose()
+            whole = self._net.stream(self._url, headers=self._headers)
+            body = await own.enter_async_context(whole)
+        return Answer(body, own)
 
-    def _compare(self, first: ResponseHead, head: ResponseHead) -> None:
-        """Refuse another version; what one of two answers does not tell is no difference."""
-        if _version(first) != _version(head) or (
-            None not in (first.total, head.total) and first.total != head.total
-        ):
-            raise self._changed(first, head.validator, head.total)
-
-    def _changed(
-        self, first: ResponseHead, after: Validator | None, total: int | None
-    ) -> ContentChanged:
+    def _changed(self, head: ResponseHead | None, total: int | None) -> ContentChanged:
+        known = self._held.version
+        before = None
+        if known is not None:
+            tag, date, either = known.etag, known.last_modified, known.if_range
+            before = Validator(etag=tag, last_modified=date, if_range=either)
         return ContentChanged(
             url=shown(self._url),
-            before=first.validator,
-            after=after,
-            total_before=first.total,
+            before=before,
+            after=None if head is None else head.validator,
+            total_before=None if known is None else known.total,
             total_after=total,
         )
-
-
-def _version(head: ResponseHead) -> str | None:
-    validator = head.validator
-    return (validator.etag or validator.last_modified) if validator is not None else None
-
-
-class _MediaBody:
-    """A body from its first byte on, whose beginning was looked at: no page, no playlist."""
-
-    def __init__(self, body: ByteStream, chunks: AsyncIterator[bytes], url: str) -> None:
-        self._body = body
-        self._chunks = chunks
-        self._url = url
-        self._beginning = b""
-        self._broken: NetError | None = None
-
-    @classmethod
-    async def peeked(cls, body: ByteStream, url: str) -> Self:
-        """Wait for enough bytes to tell what it is; raises `NotMedia`."""
-        media = cls(body, aiter(body), url)
-        try:
-            while len(media._beginning) < SNIFF_SIZE:
-                media._beginning += await anext(media._chunks)
-        except StopAsyncIteration:
-            pass
-        except NetError as error:
-            if not media._beginning:
-                raise
-            media._broken = error  # what came before it is handed on first
-        container = sniff(media._beginning)
-        if container is None and body.head.media_type in _PAGES:
-            container = "html"
-        if container in ("html", "hls") or not media._beginning:
-            raise NotMedia(url=url, container=container)
-        return media
-
-    @property
-    def head(self) -> ResponseHead:
-        return self._body.head
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._beginning
-        if self._broken is not None:
-            raise self._broken
-        async for chunk in self._chunks:
-            yield chunk

@@ -1,26 +1,34 @@
-"""What an earlier run left of a file, and whether the server still has that file."""
+"""What is here of a file already, and whether the server still has that file."""
 
-from kithara_assets import Assets, ResourceKey, ResourceStatus
-from kithara_net import ResponseHead
+from kithara_assets import ResourceStatus, StreamingResource
 
+from ._version import Version
+
+PROBE_SIZE = 64 * 1024
 _HOLES_NAMED = 3
 
 
 class Resumption:
-    """Opens the resource of a file with the bytes of earlier runs, until the server proves them.
+    """The bytes that a resource holds before its first answer, until the server proves them.
 
-    `kept` counts those bytes; 0 once it turned out that they are of another version.
+    `kept` counts them; 0 once it turned out that they are of another version. With `pinned`
+    readers have seen some of them: then another version must not take their place.
     """
 
-    def __init__(self, store: Assets, key: ResourceKey) -> None:
-        resource = store.open_streaming_resource(key, resume=True)
-        if resource.following:
-            # Whoever writes it reads at a pace of its own and may stand still for ever: so this
-            # one fetches for itself, and the first that is complete stays.
-            resource.close()
-            resource = store.open_streaming_resource(key)
+    def __init__(
+        self,
+        resource: StreamingResource,
+        *,
+        version: Version | None = None,
+        pinned: bool = False,
+    ) -> None:
         self.resource = resource
-        self.kept = sum(stop - start for start, stop in self._held())
+        self.pinned = pinned
+        self.kept = sum(stop - start for start, stop in self.held())
+        identity = resource.identity
+        if version is None and self.kept and identity is not None:
+            version = Version.from_identity(identity)
+        self.version = version
 
     async def finish(self) -> None:
         """Commit what an earlier run fetched to the last byte and did not come to commit."""
@@ -29,20 +37,35 @@ class Resumption:
             resource.confirm()
             await resource.commit(length)
 
-    def accept(self, head: ResponseHead) -> None:
-        """Go on if the first answer is about the same version; begin anew if that is not proven.
-
-        Only equal strong validators prove it, with equal sizes.
-        """
-        if self.resource.confirmed:
-            return
-        validator = head.validator and head.validator.if_range
-        version = {"validator": validator, "total": str(head.total)} if validator else None
-        if version is not None and version == self.resource.identity:
-            self.resource.confirm()
-        else:
+    def accept(self, version: Version, *, same: bool) -> None:
+        """The first answer is about `version`: go on with what is here, or begin anew."""
+        resource = self.resource
+        if same and not resource.confirmed:
+            resource.confirm(version.identity())
+        elif not same:
             self.kept = 0
-            self.resource.restart(version)
+            if not resource.confirmed:
+                resource.restart(version.identity())
+        self.version = version
+
+    def before(self, stop: int) -> bytes:
+        """The bytes right before `stop`, as many as are here, at most `PROBE_SIZE`."""
+        start = max(0, stop - PROBE_SIZE)
+        while (hole := self.resource.next_hole(start, stop)) is not None:
+            start = hole[1]
+        return self.resource.read_at(start, stop - start)
+
+    def beginning(self) -> bytes:
+        """The first bytes of the file, as many as are here, at most `PROBE_SIZE`."""
+        return self.resource.read_at(0, PROBE_SIZE)
+
+    def sample(self) -> tuple[int, bytes]:
+        """Some bytes that are here, and where they lie; none if there are none."""
+        stop = self.resource.available(0)
+        if not stop:
+            stop = next((stop for _, stop in self.held()), 0)
+        piece = self.before(stop)
+        return stop - len(piece), piece
 
     def missing(self) -> str:
         """Name what is not here, for people."""
@@ -54,12 +77,15 @@ class Resumption:
         more = f" and {len(holes) - _HOLES_NAMED} more ranges" if len(holes) > _HOLES_NAMED else ""
         return f"bytes {', '.join(named)}{more} of {length}"
 
-    def _held(self) -> list[tuple[int, int]]:
+    def held(self) -> list[tuple[int, int]]:
+        """The ranges that are here; with no length known, only the first one."""
         length = self.resource.length
         if length is None:
-            return [(0, self.resource.available(0))]
-        edges = [0, *(edge for hole in self._holes(length) for edge in hole), length]
-        return list(zip(edges[::2], edges[1::2], strict=True))
+            ranges = [(0, self.resource.available(0))]
+        else:
+            edges = [0, *(edge for hole in self._holes(length) for edge in hole), length]
+            ranges = list(zip(edges[::2], edges[1::2], strict=True))
+        return [(start, stop) for start, stop in ranges if start < stop]
 
     def _holes(self, length: int) -> list[tuple[int, int]]:
         holes: list[tuple[int, int]] = []

@@ -4,22 +4,15 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from kithara_assets import (
-    AssetId,
-    Assets,
-    OfflineMiss,
-    ResourceKey,
-    ResourceStatus,
-    StreamingResource,
-    encode_path,
-)
+from kithara_assets import AssetId, Assets, ResourceKey, encode_path
 from kithara_net import Net
-from kithara_stream import EventChannel, Fetcher, MediaInfo, sniff
+from kithara_stream import EventChannel, MediaInfo, OriginHead, sniff
 
-from ._events import Complete, Connected, Failed, FileEvent, Progress
+from ._body import SNIFF_SIZE
+from ._download import Download
+from ._events import Connected, FileEvent, Progress
 from ._options import FileOptions
-from ._origin import SNIFF_SIZE, HttpOrigin, shown
-from ._resumption import Resumption
+from ._origin import HttpOrigin, shown
 from ._session import FileSession
 
 
@@ -53,59 +46,44 @@ class FileSource:
         `NotMedia`, or the error of the network or the store that stood in the way.
         """
         async with AsyncExitStack() as undo:
-            resumption = Resumption(self._store, self.key)
-            resource = resumption.resource
-            undo.callback(resource.close)
-            await resumption.finish()
             channel: EventChannel[FileEvent] = EventChannel()
-            fetcher, media_type = None, None
-            complete = resource.status is ResourceStatus.COMPLETE
-            if self._options.offline and not complete:
-                self._stay_offline(resumption, channel)
-            elif not complete:
-                headers, accept = self._options.headers, resumption.accept
-                origin = HttpOrigin(self._net, self.url, headers, accept)
-                fetcher = self._fetcher(origin, resource, channel)
-                undo.push_async_callback(fetcher.aclose)
-                head = await fetcher.start()
-                connected = Connected(
-                    url=shown(origin.final_url),
-                    total=head.total,
-                    seekable=head.accepts_ranges,
-                    resumed=resumption.kept,
-                )
-                channel.publish(connected)
-                media_type = origin.media_type
-            media_info = await self._look(resource, media_type)
-            if complete:
-                channel.publish(Complete(length=resumption.kept, media_info=media_info))
-            session = FileSession(resource, fetcher, media_info, channel, resumption.kept)
+            download = self._download(channel)
+            undo.push_async_callback(download.aclose)
+            await download.open()
+            media_info = await self._look(download)
+            session = FileSession(download, media_info, channel)
             undo.pop_all()
-            if self._options.whole and fetcher is not None:
-                fetcher.fetch_whole()
             return session
 
-    def _fetcher(
-        self, origin: HttpOrigin, resource: StreamingResource, channel: EventChannel[FileEvent]
-    ) -> Fetcher:
+    def _download(self, channel: EventChannel[FileEvent]) -> Download:
         def progress(received: int) -> None:
-            channel.publish(Progress(received=received, total=resource.length), droppable=True)
+            total = download.resource.length
+            channel.publish(Progress(received=received, total=total), droppable=True)
 
-        look_ahead = self._options.look_ahead
-        return Fetcher(origin, resource, look_ahead=look_ahead, on_progress=progress)
+        def connected(origin: HttpOrigin, head: OriginHead, kept: int) -> None:
+            event = Connected(
+                url=shown(origin.final_url),
+                total=head.total,
+                seekable=head.accepts_ranges,
+                resumed=kept,
+            )
+            channel.publish(event)
 
-    def _stay_offline(self, resumption: Resumption, channel: EventChannel[FileEvent]) -> None:
-        """Let what is here be read, and say of the rest that it is not."""
-        if not resumption.kept:
-            raise OfflineMiss(url=shown(self.url), missing="the file")
-        error = OfflineMiss(url=shown(self.url), missing=resumption.missing())
-        resumption.resource.fail(error)
-        channel.publish(Failed(error=error))
+        download = Download(
+            self.url,
+            store=self._store,
+            net=self._net,
+            key=self.key,
+            options=self._options,
+            on_progress=progress,
+            on_connected=connected,
+        )
+        return download
 
-    async def _look(self, resource: StreamingResource, media_type: str | None) -> MediaInfo:
-        await resource.wait_range_async(0, SNIFF_SIZE)
-        head = resource.read_at(0, SNIFF_SIZE)
-        return MediaInfo(container=sniff(head), media_type=media_type)
+    async def _look(self, download: Download) -> MediaInfo:
+        await download.resource.wait_range_async(0, SNIFF_SIZE)
+        head = download.resource.read_at(0, SNIFF_SIZE)
+        return MediaInfo(container=sniff(head), media_type=download.media_type)
 
     async def __aenter__(self) -> FileSession:
         if self._entered is not None:

@@ -137,7 +137,7 @@ class Fetcher:
         try:
             if not await self._finished():
                 # However far ahead the bytes of an earlier run reach: this one has to be answered.
-                self._begin(self._covered(0))
+                self._begin(self._first_gap())
             while not await self._finished():
                 self._plan()
                 await self._changed.wait()
@@ -214,6 +214,13 @@ class Fetcher:
         for transfer in self._transfers:
             transfer.allow(self._limit(transfer), step)
 
+    def _first_gap(self) -> int:
+        """Where the first request begins: at what the newest reader lacks, else at the start."""
+        position = self._readers()[0].position
+        gap = position + self._covered(position)
+        length = self._sink.length
+        return gap if length is None or gap < length else self._covered(0)
+
     def _nearly_whole(self, length: int | None) -> bool:
         """Answer whether what is missing fits into the read-ahead: small holes are filled then."""
         missing, offset = 0, 0
@@ -253,8 +260,7 @@ class Fetcher:
         return self._read_through if self._ranges_work else math.inf
 
     def _under_way(self, offset: int) -> bool:
-        distance = self._reach
-        return any(transfer.reaches(offset, distance) for transfer in self._alive)
+        return any(transfer.reaches(offset, self._reach) for transfer in self._alive)
 
     @property
     def _alive(self) -> list[Transfer]:
@@ -264,12 +270,8 @@ class Fetcher:
         """How far the readers near a transfer want it to go; its frontier if there is none."""
         if transfer.filling:
             return math.inf
-        distance = self._reach
-        near = [
-            cursor.position
-            for cursor in self._readers()
-            if cursor.position <= transfer.frontier + distance
-        ]
+        edge = transfer.frontier + self._reach
+        near = [cursor.position for cursor in self._readers() if cursor.position <= edge]
         return max(near) + self._look_ahead if near else transfer.frontier
 
     def _serves(self, transfer: Transfer) -> bool:
@@ -332,7 +334,9 @@ class Fetcher:
             self._link.answered(time() - asked)
             asked_start = transfer.start
             transfer.answer(body.head)
-            self._learn(body.head, ignored=body.head.start != asked_start)
+            # The first answer may begin anew because what is here is of another version.
+            ignored = body.head.start != asked_start and self._head.done()
+            self._learn(body.head, ignored=ignored)
             if not self._ranges_work and any(
                 other is not transfer and other.answered and other.start == 0
                 for other in self._alive

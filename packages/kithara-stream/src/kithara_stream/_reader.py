@@ -144,6 +144,16 @@ class Reader(io.RawIOBase):
                 raise
             return filled
 
+    def readall(self) -> bytes:
+        """Read to the proven end. One that raises leaves the position where it was."""
+        with self._reading:
+            start = self._position
+            try:
+                return super().readall()
+            except BaseException:
+                self._position = start
+                raise
+
     def readinto1(self, buffer: "WriteableBuffer", /) -> int:
         """Wait for at least one byte, copy what is there; 0 only at the proven end."""
         with self._reading, memoryview(buffer).cast("B") as view:

@@ -1,0 +1,294 @@
+"""Where the bytes of one session come from, and who brings them."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+
+from kithara_assets import (
+    Assets,
+    GenerationReplaced,
+    OfflineMiss,
+    ResourceKey,
+    ResourceStatus,
+    StreamingResource,
+)
+from kithara_net import Net
+from kithara_stream import Cancelled, Fetcher, OriginHead, TransferStats
+
+from ._body import SNIFF_SIZE
+from ._following import Following, soonest, wait_while
+from ._options import FileOptions
+from ._origin import HttpOrigin, shown
+from ._place import Place
+from ._resumption import Resumption
+
+FIRST_PATIENCE = 3.0
+"""Seconds that a session waits for the first bytes of another one, before it asks itself."""
+_COPIED_AT_ONCE = 256 * 1024
+
+
+class Download:
+    """Fills one resource, or follows who does, until it is complete.
+
+    Whoever opens a file first leads, and fetches it. Another session or process follows: it reads
+    the same bytes as they arrive, and sends no request. It takes over when the leader is gone, and
+    goes alone, with a copy of what is there, when the leader does not bring what its readers wait
+    for. Belongs to the running loop; `resource`, `place` and what readers call may be used from
+    any thread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        store: Assets,
+        net: Net,
+        key: ResourceKey,
+        options: FileOptions,
+        on_progress: Callable[[int], None],
+        on_connected: Callable[[HttpOrigin, OriginHead, int], None],
+    ) -> None:
+        self._url = url
+        self._store = store
+        self._net = net
+        self._key = key
+        self._options = options
+        self._on_progress = on_progress
+        self._on_connected = on_connected
+        self._loop = asyncio.get_running_loop()
+        self._wanted = asyncio.Event()
+        self._lock = threading.Lock()
+        self._places: set[Place] = set()
+        self._fetcher: Fetcher | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._whole = options.whole
+        self._held: Resumption | None = None
+        self._offline_miss: OfflineMiss | None = None
+        self.media_type: str | None = None
+
+    @property
+    def resource(self) -> StreamingResource:
+        """The bytes; another one once this session goes alone, and the one before is closed."""
+        assert self._held is not None, "opened"
+        return self._held.resource
+
+    @property
+    def stats(self) -> TransferStats:
+        """Requests, bytes from the network, bytes that were in the cache."""
+        received = TransferStats() if self._fetcher is None else self._fetcher.stats
+        return TransferStats(
+            requests=received.requests,
+            bytes_received=received.bytes_received,
+            bytes_cached=0 if self._held is None else self._held.kept,
+        )
+
+    async def open(self) -> None:
+        """Open or begin the resource; return once the server or the leader has answered."""
+        while True:
+            try:
+                await self._open_or_follow()
+            except GenerationReplaced:  # who leads began anew meanwhile, and nobody has read yet
+                self.resource.close()
+            else:
+                return
+
+    async def _open_or_follow(self) -> None:
+        self._held = held = Resumption(self._open_resource(resume=True))
+        if held.resource.following and not self._options.offline:
+            if await self._begins(held.resource):
+                self._work = asyncio.create_task(self._bring())
+                return
+            if self.resource.following:
+                held.resource.close()
+                self._held = held = Resumption(self._open_resource(resume=False))
+            else:
+                self._held = held = Resumption(held.resource)
+        await held.finish()
+        if held.resource.status is not ResourceStatus.PARTIAL:
+            return
+        if self._options.offline:
+            self._stay_offline(held)
+        else:
+            await self._connect()
+            self._work = asyncio.create_task(self._bring())
+
+    @property
+    def busy(self) -> bool:
+        """Whether bytes may still be brought."""
+        return self._work is not None
+
+    async def ended(self) -> Exception | None:
+        """Wait until nothing more is brought; answer why: None when complete."""
+        if self._work is None:
+            return self.outcome
+        await asyncio.wait([self._work])
+        if self._work.cancelled():
+            return Cancelled("the session")
+        error = self._work.exception()
+        if error is None or isinstance(error, Exception):
+            return error
+        raise error
+
+    async def wait_complete(self) -> None:
+        """Bring all that is missing; raises what stood in the way."""
+        self._whole = True
+        if self._fetcher is not None:
+            self._fetcher.fetch_whole()
+        self._wanted.set()
+        error = await self.ended()
+        if error is not None:
+            raise error
+
+    async def aclose(self) -> None:
+        """End the requests, let the resource go. Idempotent."""
+        try:
+            if self._work is not None:
+                self._work.cancel()
+                await asyncio.wait([self._work])
+            if self._fetcher is not None:
+                await self._fetcher.aclose()
+        finally:
+            if self._held is not None:
+                self._held.resource.close()
+
+    def place(self) -> Place:
+        """A place for one more reader, at the start. Any thread may call."""
+        place = Place(self._wake, self._leave)
+        with self._lock:
+            self._places.add(place)
+            fetcher = self._fetcher
+        if fetcher is not None:
+            place.attach(fetcher)
+        return place
+
+    def _open_resource(self, *, resume: bool) -> StreamingResource:
+        return self._store.open_streaming_resource(self._key, resume=resume)
+
+    def _stay_offline(self, held: Resumption) -> None:
+        """Let what is here be read, and say of the rest that it is not."""
+        url = shown(self._url)
+        missing = held.missing() if held.kept else "the file"
+        error = OfflineMiss(url=url, missing=missing)
+        if not held.kept:
+            raise error
+        held.resource.fail(error)
+        self._offline_miss = error
+
+    @property
+    def outcome(self) -> Exception | None:
+        """Why nothing is brought, where nothing is; None if all of it is here."""
+        resource = self.resource
+        if resource.status is ResourceStatus.CLOSED:
+            return Cancelled("the session")
+        if resource.status is ResourceStatus.COMPLETE:
+            return None
+        assert self._offline_miss is not None
+        return self._offline_miss
+
+    # Leading, or going alone.
+
+    async def _connect(self) -> None:
+        assert self._held is not None
+        held = self._held
+        origin = HttpOrigin(self._net, self._url, self._options.headers, held)
+        fetcher = Fetcher(
+            origin,
+            held.resource,
+            look_ahead=self._options.look_ahead,
+            on_progress=self._on_progress,
+        )
+        with self._lock:
+            self._fetcher = fetcher
+            places = sorted(self._places, key=lambda place: place.waiting_since or 0.0)
+        for place in places:  # who waits comes last, and so first
+            place.attach(fetcher)
+        head = await fetcher.start()
+        self.media_type = origin.media_type
+        if self._whole:
+            fetcher.fetch_whole()
+        self._on_connected(origin, head, held.kept)
+
+    async def _bring(self) -> None:
+        if self._fetcher is None:
+            await self._follow()
+        if self._fetcher is not None:
+            error = await self._fetcher.ended()
+            if error is not None:
+                raise error
+
+    # Following.
+
+    async def _begins(self, resource: StreamingResource) -> bool:
+        """Wait for the beginning from who leads; False if he does not bring it."""
+        leading = asyncio.create_task(resource.lead())
+        first = asyncio.create_task(resource.wait_range_async(0, SNIFF_SIZE))
+        tasks = {leading, first}
+        try:
+            await asyncio.wait(tasks, timeout=FIRST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if first.cancelled():
+            return False
+        if (error := first.exception()) is not None:
+            raise error
+        return True
+
+    async def _follow(self) -> None:
+        """Until the resource is complete, or this session fetches itself."""
+        resource = self.resource
+        leading = asyncio.create_task(resource.lead())
+        leading.add_done_callback(lambda _: self._wanted.set())
+        following = Following(resource)
+        try:
+            while not leading.done():
+                with self._lock:
+                    places = list(self._places)
+                patience = soonest(following.patience(place) for place in places)
+                if self._whole:
+                    patience = soonest((patience, following.patience_for_all()))
+                if patience is not None and patience <= 0:
+                    await self._go_alone()
+                    return
+                await wait_while(self._wanted, patience)
+        finally:
+            following.close()
+            leading.cancel()
+            await asyncio.wait([leading])
+        if leading.result():
+            self._held = held = Resumption(resource, pinned=True)
+            await held.finish()
+            if resource.status is ResourceStatus.PARTIAL:
+                await self._connect()
+
+    async def _go_alone(self) -> None:
+        """Fetch into bytes of its own from now on, which begin with a copy of those followed."""
+        before = self.resource
+        followed = Resumption(before)
+        own = self._open_resource(resume=False)
+        try:
+            if own.status is ResourceStatus.PARTIAL:
+                if before.length is not None:
+                    own.set_length(before.length)
+                for start, stop in followed.held():
+                    for at in range(start, stop, _COPIED_AT_ONCE):
+                        size = min(_COPIED_AT_ONCE, stop - at)
+                        await own.write_at(at, await asyncio.to_thread(before.read_at, at, size))
+                await own.flush()
+        except BaseException:
+            own.close()
+            raise
+        self._held = Resumption(own, version=followed.version, pinned=True)
+        before.close()  # who waits there goes on here
+        if own.status is ResourceStatus.PARTIAL:
+            await self._connect()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # a closed loop follows nobody
+            self._loop.call_soon_threadsafe(self._wanted.set)
+
+    def _leave(self, place: Place) -> None:
+        with self._lock:
+            self._places.discard(place)
