@@ -1,7 +1,7 @@
 """One progressive URL: play while it downloads, seek anywhere, keep the bytes."""
 
 from ._errors import FileError, NotMedia
-from ._events import Complete, Connected, Failed, FileEvent, Progress
+from ._events import Changed, Complete, Connected, Failed, FileEvent, Progress
 from ._options import FileOptions
 from ._session import FileSession
 from ._source import FileSource
@@ -15,6 +15,7 @@ __all__ = (
     "FileEvent",
     "Connected",
     "Progress",
+    "Changed",
     "Complete",
     "Failed",
     # errors

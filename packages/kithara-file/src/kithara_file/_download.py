@@ -13,15 +13,17 @@ from kithara_assets import (
     ResourceStatus,
     StreamingResource,
 )
-from kithara_net import Net
+from kithara_net import ContentChanged, Net
 from kithara_stream import Cancelled, Fetcher, OriginHead, TransferStats
 
 from ._body import SNIFF_SIZE
+from ._events import Reading
 from ._following import Following, soonest, wait_while
 from ._options import FileOptions
 from ._origin import HttpOrigin, shown
 from ._place import Place
 from ._resumption import Resumption
+from ._revalidation import Revalidation
 
 FIRST_PATIENCE = 3.0
 """Seconds that a session waits for the first bytes of another one, before it asks itself."""
@@ -48,6 +50,7 @@ class Download:
         options: FileOptions,
         on_progress: Callable[[int], None],
         on_connected: Callable[[HttpOrigin, OriginHead, int], None],
+        on_changed: Callable[[ContentChanged, Reading], None],
     ) -> None:
         self._url = url
         self._store = store
@@ -56,6 +59,7 @@ class Download:
         self._options = options
         self._on_progress = on_progress
         self._on_connected = on_connected
+        self._on_changed = on_changed
         self._loop = asyncio.get_running_loop()
         self._wanted = asyncio.Event()
         self._lock = threading.Lock()
@@ -106,6 +110,8 @@ class Download:
                 self._held = held = Resumption(held.resource)
         await held.finish()
         if held.resource.status is not ResourceStatus.PARTIAL:
+            if await self._is_outdated(held):
+                await self._open_or_follow()
             return
         if self._options.offline:
             self._stay_offline(held)
@@ -162,6 +168,25 @@ class Download:
             place.attach(fetcher)
         return place
 
+    async def _is_outdated(self, held: Resumption) -> bool:
+        """Ask the server, if that is due; True once the old version is out of the way."""
+        checking = Revalidation(self._store, self._key, self._options.revalidate)
+        if self._options.offline or not await checking.due(held):
+            return False
+        proof = Resumption(held.resource, pinned=True)
+        error = await checking.change(self._origin(proof), held)
+        if error is None:
+            return False
+        held.resource.close()
+        gone = await checking.discard()
+        self._on_changed(error, "new" if gone else "old")
+        if not gone:
+            self._held = Resumption(self._open_resource(resume=True))
+        return gone
+
+    def _origin(self, held: Resumption) -> HttpOrigin:
+        return HttpOrigin(self._net, self._url, self._options.headers, held)
+
     def _open_resource(self, *, resume: bool) -> StreamingResource:
         return self._store.open_streaming_resource(self._key, resume=resume)
 
@@ -191,7 +216,7 @@ class Download:
     async def _connect(self) -> None:
         assert self._held is not None
         held = self._held
-        origin = HttpOrigin(self._net, self._url, self._options.headers, held)
+        origin = self._origin(held)
         fetcher = Fetcher(
             origin,
             held.resource,

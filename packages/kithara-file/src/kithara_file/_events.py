@@ -1,9 +1,13 @@
 """What happens in a session, for those who watch."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+from kithara_net import ContentChanged
 from kithara_stream import MediaInfo
+
+Reading: TypeAlias = Literal["old", "new"]
+"""Which version of a file that was replaced on the server a session reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,20 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The server has another version of the file than the one that is here.
+
+    Attributes:
+        error: what the two versions are.
+        reading: which one this session reads. "old": what is here of it; readers get `error` for
+            what is missing. "new": the old one is gone, and all is fetched anew.
+    """
+
+    error: ContentChanged
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """Fetching ended with an error; what is there can still be read.
 
@@ -60,4 +78,4 @@ class Failed:
     error: Exception
 
 
-FileEvent: TypeAlias = Connected | Progress | Complete | Failed
+FileEvent: TypeAlias = Connected | Progress | Changed | Complete | Failed

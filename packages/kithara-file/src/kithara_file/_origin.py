@@ -51,6 +51,11 @@ class HttpOrigin:
         return self._url if self._first is None else self._first.final_url
 
     @property
+    def version(self) -> Version | None:
+        """The version that the first answer is about."""
+        return None if self._first is None else Version.of(self._first)
+
+    @property
     def media_type(self) -> str | None:
         """What the first answer declared."""
         return None if self._first is None else self._first.media_type

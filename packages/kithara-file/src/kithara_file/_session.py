@@ -5,6 +5,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from kithara_net import ContentChanged
 from kithara_stream import (
     Cancelled,
     EventChannel,
@@ -16,7 +17,7 @@ from kithara_stream import (
 )
 
 from ._download import Download
-from ._events import Complete, Failed, FileEvent
+from ._events import Changed, Complete, Failed, FileEvent
 from ._view import View
 
 
@@ -124,4 +125,6 @@ class FileSession:
             length = self._download.resource.length or 0
             self._channel.publish(Complete(length=length, media_info=self._media_info))
         elif not isinstance(error, Cancelled):
+            if isinstance(error, ContentChanged):
+                self._channel.publish(Changed(error=error, reading="old"))
             self._channel.publish(Failed(error=error))

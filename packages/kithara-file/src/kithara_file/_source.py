@@ -5,12 +5,12 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from kithara_assets import AssetId, Assets, ResourceKey, encode_path
-from kithara_net import Net
+from kithara_net import ContentChanged, Net
 from kithara_stream import EventChannel, MediaInfo, OriginHead, sniff
 
 from ._body import SNIFF_SIZE
 from ._download import Download
-from ._events import Connected, FileEvent, Progress
+from ._events import Changed, Connected, FileEvent, Progress, Reading
 from ._options import FileOptions
 from ._origin import HttpOrigin, shown
 from ._session import FileSession
@@ -69,6 +69,9 @@ class FileSource:
             )
             channel.publish(event)
 
+        def changed(error: ContentChanged, reading: Reading) -> None:
+            channel.publish(Changed(error=error, reading=reading))
+
         download = Download(
             self.url,
             store=self._store,
@@ -77,6 +80,7 @@ class FileSource:
             options=self._options,
             on_progress=progress,
             on_connected=connected,
+            on_changed=changed,
         )
         return download
 

@@ -1,12 +1,14 @@
 """What tells one version of a file from another, now and in a later run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from typing import Self
 
 from kithara_net import ResponseHead, Validator
+
+from ._freshness import fresh_until
 
 _LONGEST = 500  # characters of a validator that are worth keeping
 
@@ -25,7 +27,8 @@ class Version:
 
     `if_range` is what may be sent as `If-Range`: the tag if it is strong, else the date if it is
     old enough. `address` is a digest of the final address without its query: validators of
-    different addresses say nothing about each other.
+    different addresses say nothing about each other. `fresh_until` is when the server should be
+    asked again, in seconds of the epoch.
     """
 
     etag: str | None
@@ -33,6 +36,7 @@ class Version:
     if_range: str | None
     total: int | None
     address: str
+    fresh_until: float | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, head: ResponseHead) -> Self:
@@ -44,18 +48,21 @@ class Version:
             if_range=_kept(told.if_range),
             total=head.total,
             address=sha256(head.final_url.partition("?")[0].encode()).hexdigest()[:32],
+            fresh_until=fresh_until(head.headers),
         )
 
     @classmethod
     def from_identity(cls, identity: Mapping[str, str]) -> Self:
         """The version that `identity()` described."""
         total = identity.get("total", "")
+        until = identity.get("fresh_until", "")
         return cls(
             etag=identity.get("etag"),
             last_modified=identity.get("last_modified"),
             if_range=identity.get("if_range"),
             total=int(total) if total.isdecimal() else None,
             address=identity.get("address", ""),
+            fresh_until=int(until) if until.isdecimal() else None,
         )
 
     def identity(self) -> dict[str, str]:
@@ -66,6 +73,7 @@ class Version:
             "if_range": self.if_range,
             "total": None if self.total is None else str(self.total),
             "address": self.address,
+            "fresh_until": None if self.fresh_until is None else str(max(0, int(self.fresh_until))),
         }
         return {name: fact for name, fact in facts.items() if fact is not None}
 
