@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from kithara_assets import DiskAssetStore, asset_store
 from kithara_hls import HlsOptions, HlsSource
-from kithara_net import HttpClient
+from kithara_net import HttpClient, RetryPolicy
 from kithara_net.testing import Resource, Server
 
 
@@ -144,6 +144,7 @@ def rich(record: Callable[..., Recording]) -> Callable[[], Recording]:
 @pytest.fixture
 def source(store: DiskAssetStore, net: HttpClient, nothing_left: None) -> Callable[..., HlsSource]:
     def make(url: str, **options: object) -> HlsSource:
+        options.setdefault("retry", RetryPolicy(max_retries=0))
         return HlsSource(url, store=store, net=net, options=HlsOptions(**options))  # type: ignore[arg-type] # each test names real options
 
     return make

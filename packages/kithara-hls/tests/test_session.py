@@ -9,16 +9,20 @@ import pytest
 
 from kithara_assets import DiskAssetStore, OfflineMiss
 from kithara_hls import (
+    BufferLevel,
     HlsSession,
     HlsSource,
+    KeyContext,
     KeyFetched,
     KeyInvalid,
     PlaylistLoaded,
     SegmentComplete,
     SegmentInvalid,
+    SegmentLost,
     SegmentStarted,
     SessionEnded,
     SessionFailed,
+    ThroughputSample,
     VariantSelected,
 )
 from kithara_net import HttpClient, NetError, UnexpectedStatus
@@ -44,7 +48,9 @@ def sha(data: bytes) -> str:
 def cached_files(store: DiskAssetStore) -> dict[str, bytes]:
     found = {}
     for path in sorted(store.root.glob("*/**/*")):
-        if path.is_file() and path.parts[len(store.root.parts)] != "_index":
+        if path.suffix == ".meta" or not path.is_file():
+            continue
+        if path.parts[len(store.root.parts)] != "_index":
             found["/".join(path.parts[len(store.root.parts) + 1 :])] = path.read_bytes()
     return found
 
@@ -110,7 +116,7 @@ async def test_a_playlist_of_yesterday_is_loaded_anew_when_its_tokens_have_expir
     publish_with_token(made, server, "old")
     server.add("/music/2.ts?t=old", status=503)
     async with source(made.url) as session:
-        with pytest.raises(NetError):
+        with pytest.raises(SegmentLost):
             await session.wait_complete()
     publish_with_token(made, server, "new")
     async with source(made.url) as session:
@@ -128,7 +134,7 @@ async def test_a_key_of_yesterday_too(record: Record, source: Open, server: Serv
     publish_with_token(made, server, "old")
     server.add("/music/b.key?t=old", status=503)
     async with source(made.url) as session:
-        with pytest.raises(NetError):
+        with pytest.raises(SegmentLost):
             await session.wait_complete()
     publish_with_token(made, server, "new")
     async with source(made.url) as session:
@@ -143,13 +149,14 @@ async def test_a_playlist_that_describes_something_else_does_not_renew_a_url(
     publish_with_token(made, server, "old")
     server.add("/music/2.ts?t=old", status=503)
     async with source(made.url) as session:
-        with pytest.raises(NetError):
+        with pytest.raises(SegmentLost):
             await session.wait_complete()
     publish_with_token(with_keys(record).segment("1.ts"), server, "new")
     async with source(made.url) as session:
-        with pytest.raises(UnexpectedStatus) as caught:
+        with pytest.raises(SegmentLost) as caught:
             await session.wait_complete()
-    assert caught.value.status == 403
+    assert isinstance(caught.value.__cause__, UnexpectedStatus)
+    assert caught.value.__cause__.status == 403
     assert len(server.requests_for("/music/list.m3u8")) == 2
 
 
@@ -159,7 +166,7 @@ async def test_a_fresh_playlist_is_not_loaded_twice(
     made = with_keys(record).publish()
     server.add("/music/3.ts", status=403)
     async with source(made.url) as session:
-        with pytest.raises(UnexpectedStatus):
+        with pytest.raises(SegmentLost):
             await session.wait_complete()
     assert len(server.requests_for("/music/list.m3u8")) == 1
 
@@ -211,15 +218,16 @@ async def test_events_tell_the_way_and_repeat_no_secret(record: Record, source: 
         async with source(made.url + "?secret") as session:
             events = session.events()
             await session.wait_complete()
-        seen = [event async for event in events]
-        assert [type(event) for event in seen] == [
-            *(PlaylistLoaded, VariantSelected, KeyFetched, SegmentStarted, SegmentComplete),
-            SessionEnded,
-        ]
+        told = [event async for event in events]
+        seen = [e for e in told if not isinstance(e, BufferLevel | ThroughputSample)]
+        assert [type(event) for event in seen[:2]] == [PlaylistLoaded, VariantSelected]
+        assert {type(event) for event in seen[2:-2]} == {KeyFetched, SegmentStarted}
+        assert [type(event) for event in seen[-2:]] == [SegmentComplete, SessionEnded]
+        assert any(isinstance(event, ThroughputSample) for event in told) is not cached
         assert {event.cached for event in seen if hasattr(event, "cached")} == {cached}
         assert seen[-1] == SessionEnded(size=5000)
         assert seen[-2].size == 5008  # type: ignore[union-attr] # it is a SegmentComplete
-        assert "secret" not in repr(seen)
+        assert "secret" not in repr(told)
 
 
 # -- what goes wrong ---------------------------------------------------------------------------
@@ -246,16 +254,17 @@ async def test_a_missing_segment_is_an_error_and_never_a_shorter_success(
         reader = session.reader()
         assert await asyncio.to_thread(reader.read, 5000) == made.parts[0]
         error = await fails(session)
-        assert isinstance(error, NetError)
+        assert isinstance(error, SegmentLost)
+        assert isinstance(error.__cause__, NetError)
+        assert (error.index, error.start, error.duration) == (1, 2.5, 2.5)
     assert SessionFailed(error=error) in [event async for event in events]
 
 
-async def test_a_body_cut_short_is_an_error_after_its_bytes(record: Record, source: Open) -> None:
+async def test_a_body_cut_short_is_an_error_and_no_end(record: Record, source: Open) -> None:
     made = record().use_key("k", explicit=True).segment("1.ts").publish()
     made.resources["1.ts"].behaviour = {"cut_after": 2008}
     async with source(made.url) as session:
-        assert await asyncio.to_thread(session.reader().read, 1984) == made.clear[:1984]
-        assert isinstance(await fails(session), NetError)
+        assert isinstance(await fails(session), SegmentLost)
     made.resources["1.ts"].behaviour = {}
     async with source(made.url) as session:
         assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
@@ -273,7 +282,6 @@ async def test_a_bad_key_is_fetched_twice_and_never_cached(
     assert error.url == server.url("/music/k.key")
     assert error.segment_url == server.url("/music/1.ts")
     assert len(server.requests_for("/music/k.key")) == 2
-    assert server.requests_for("/music/1.ts") == []
     assert not any(name.startswith("keys/") for name in cached_files(store))
 
     server.add("/music/k.key", made.key, script=[{"status": 200, "raw": (
@@ -291,7 +299,8 @@ async def test_the_key_processor_runs_once_before_the_cache(
     server.add("/music/k.key", b"wrapped" + made.key)
     seen: list[tuple[bytes, str]] = []
 
-    def unwrap(body: bytes, url: str) -> bytes:
+    def unwrap(body: bytes, url: str, context: KeyContext) -> bytes:
+        assert context.method == "AES-128"
         seen.append((body, url))
         return body.removeprefix(b"wrapped")
 

@@ -3,23 +3,32 @@
 from ._errors import (
     HlsError,
     KeyInvalid,
+    NoVariant,
     PlaylistInvalid,
     PlaylistLimit,
     SegmentInvalid,
+    SegmentLost,
     UnsupportedHls,
     VariantMissing,
 )
 from ._events import (
+    BufferLevel,
+    FailedOver,
     HlsEvent,
     KeyFetched,
     PlaylistLoaded,
     SegmentComplete,
+    SegmentRetried,
+    SegmentSkipped,
     SegmentStarted,
     SessionEnded,
     SessionFailed,
+    ThroughputSample,
+    TimeSought,
+    VariantApplied,
     VariantSelected,
 )
-from ._options import HlsOptions
+from ._options import HlsOptions, KeyContext, KeyProcessor
 from ._playlist import Rendition, Variant
 from ._session import HlsSession
 from ._source import HlsSource
@@ -29,16 +38,25 @@ __all__ = (
     "HlsSource",
     "HlsOptions",
     "HlsSession",
+    "KeyProcessor",
     # facts
+    "KeyContext",
     "Variant",
     "Rendition",
     # events
     "HlsEvent",
     "PlaylistLoaded",
     "VariantSelected",
+    "VariantApplied",
     "KeyFetched",
     "SegmentStarted",
     "SegmentComplete",
+    "SegmentRetried",
+    "FailedOver",
+    "SegmentSkipped",
+    "TimeSought",
+    "BufferLevel",
+    "ThroughputSample",
     "SessionEnded",
     "SessionFailed",
     # errors
@@ -49,4 +67,6 @@ __all__ = (
     "VariantMissing",
     "KeyInvalid",
     "SegmentInvalid",
+    "SegmentLost",
+    "NoVariant",
 )

@@ -5,9 +5,11 @@ from ._urls import redacted
 __all__ = (
     "HlsError",
     "KeyInvalid",
+    "NoVariant",
     "PlaylistInvalid",
     "PlaylistLimit",
     "SegmentInvalid",
+    "SegmentLost",
     "UnsupportedHls",
     "VariantMissing",
 )
@@ -74,16 +76,16 @@ class VariantMissing(HlsError):
 
 
 class KeyInvalid(HlsError):
-    """Raised when a key has not 16 bytes, after it was fetched twice; nothing was cached.
+    """Raised when a key has not 16 bytes (AES-256: 32), fetched twice; nothing was cached.
 
     ``length`` is what it had instead, ``segment_url`` the first part that needs it.
     """
 
     recoverable = True
 
-    def __init__(self, *, url: str, segment_url: str, length: int) -> None:
+    def __init__(self, *, url: str, segment_url: str, length: int, expected: int = 16) -> None:
         super().__init__(
-            f"key {redacted(url)} for {redacted(segment_url)} has {length} bytes instead of 16; "
+            f"key {redacted(url)} for {redacted(segment_url)} has {length} bytes, not {expected}; "
             "the key server may want credentials, or key_processor may be wrong",
             url=url,
         )
@@ -104,3 +106,38 @@ class SegmentInvalid(HlsError):
         super().__init__(f"segment {redacted(url)}{key}: {reason}", url=url)
         self.reason = reason
         self.key_url = redacted(key_url) if key_url is not None else None
+
+
+class SegmentLost(HlsError):
+    """Raised when a segment cannot be had, neither from its variant nor from another one.
+
+    ``index`` counts segments from 0; ``start`` and ``duration`` are its seconds by the playlist.
+    ``__cause__`` is why the last attempt failed, None for a gap that the playlist tells.
+    """
+
+    def __init__(
+        self, *, url: str, index: int, start: float, duration: float, cause: Exception | None
+    ) -> None:
+        self.recoverable = bool(getattr(cause, "recoverable", False))
+        reason = f"the last try: {cause}" if cause is not None else "the playlist says EXT-X-GAP"
+        advice = "seek or open again to retry" if self.recoverable else "play around it"
+        super().__init__(
+            f"segment {index} ({start:g} to {start + duration:g} s) is lost; {reason}; {advice}, "
+            "or set HlsOptions.lost='silence'",
+            url=url,
+        )
+        self.index = index
+        self.start = start
+        self.duration = duration
+
+
+class NoVariant(HlsError):
+    """Raised when the limits of ``HlsOptions.abr`` leave no variant to play."""
+
+    def __init__(self, *, url: str, count: int) -> None:
+        super().__init__(
+            f"none of the {count} variants of {redacted(url)} is allowed; widen max_bitrate or "
+            "allowed_codecs of HlsOptions.abr",
+            url=url,
+        )
+        self.count = count

@@ -3,16 +3,24 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ._abr_protocol import AbrDecision
 from ._playlist import Rendition, Variant
 
 __all__ = (
+    "BufferLevel",
+    "FailedOver",
     "HlsEvent",
     "KeyFetched",
     "PlaylistLoaded",
     "SegmentComplete",
+    "SegmentRetried",
+    "SegmentSkipped",
     "SegmentStarted",
     "SessionEnded",
     "SessionFailed",
+    "ThroughputSample",
+    "TimeSought",
+    "VariantApplied",
     "VariantSelected",
 )
 
@@ -29,10 +37,25 @@ class PlaylistLoaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantSelected:
-    """This variant is played; ``rendition`` is its audio if that has segments of its own."""
+    """This variant is fetched from segment ``index`` on.
+
+    ``rendition`` is its audio if that has segments of its own. ``reason`` is "start", "manual",
+    "failover", or what the rule said; ``decision`` is the whole of that, None if none was asked.
+    """
 
     variant: Variant
     rendition: Rendition | None
+    reason: str
+    index: int
+    decision: AbrDecision | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantApplied:
+    """A reader has come to segments of this variant, the first of them being ``index``."""
+
+    variant: Variant
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +68,7 @@ class KeyFetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentStarted:
-    """The bytes of a part begin to be readable; ``index`` is None for an init section."""
+    """The bytes of a part begin to arrive; ``index`` is None for an init section."""
 
     index: int | None
     url: str
@@ -54,12 +77,75 @@ class SegmentStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentComplete:
-    """A part is in the cache, ``size`` bytes as received; ``index`` is None for an init section."""
+    """A part is in the cache, ``size`` bytes as received; ``index`` is None for an init section.
+
+    ``seconds`` is the media in it by the playlist, 0 for an init section.
+    """
 
     index: int | None
     url: str
     size: int
+    seconds: float
     cached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRetried:
+    """A request for a part failed with ``error``, and is made again."""
+
+    index: int | None
+    url: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedOver:
+    """Variant ``variant`` is not asked for ``excluded_for`` seconds: ``error`` is why."""
+
+    variant: int
+    index: int
+    error: Exception
+    excluded_for: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSkipped:
+    """A lost segment was left out; a decoder fills its ``duration`` seconds from ``start``."""
+
+    index: int
+    start: float
+    duration: float
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferLevel:
+    """Seconds of media, and their bytes, that were fetched and not read yet."""
+
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThroughputSample:
+    """What the network gave, over all transfers at once; never anything from the cache.
+
+    ``seconds`` is how long at least one body was flowing, ``ttfb`` the wait for the first byte of
+    the transfer that ended; None if there was none.
+    """
+
+    bytes: int
+    seconds: float
+    ttfb: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSought:
+    """A reader asked for ``seconds``, and goes on at ``landed``, the begin of segment ``index``."""
+
+    seconds: float
+    landed: float
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +157,7 @@ class SessionFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded:
-    """Every part of the variant is in the cache; ``size`` bytes are what a reader gets."""
+    """Every part up to the end is in the cache; ``size`` bytes are what readers get in all."""
 
     size: int
 
@@ -79,9 +165,16 @@ class SessionEnded:
 HlsEvent: TypeAlias = (
     PlaylistLoaded
     | VariantSelected
+    | VariantApplied
     | KeyFetched
     | SegmentStarted
     | SegmentComplete
+    | SegmentRetried
+    | SegmentSkipped
+    | FailedOver
+    | BufferLevel
+    | ThroughputSample
+    | TimeSought
     | SessionFailed
     | SessionEnded
 )

@@ -1,23 +1,34 @@
 """Keys of encrypted parts: fetched once, cached processed, never shown."""
 
+import asyncio
+import inspect
 from collections.abc import Callable
 
 from kithara_assets import Assets, OfflineMiss
-from kithara_net import Net
+from kithara_net import Net, NetError
 
-from ._cipher import BLOCK
 from ._errors import KeyInvalid
 from ._events import HlsEvent, KeyFetched
 from ._names import CacheNames
-from ._options import HlsOptions
+from ._options import HlsOptions, KeyContext
+from ._patience import Patience
 from ._playlist import EncryptionKey
 from ._tally import Tally
 from ._urls import redacted
+from ._whole import to_the_end
 
-__all__ = ("KeyRing",)
+__all__ = ("KeyRing", "KnownKeys")
 
 _ATTEMPTS = 2
 _MAX_KEY_BYTES = 64 * 1024
+
+
+class KnownKeys:
+    """The keys that a session has seen, whichever playlist names them."""
+
+    def __init__(self) -> None:
+        self.by_url: dict[str, bytes] = {}
+        self.locks: dict[str, asyncio.Lock] = {}
 
 
 class KeyRing:
@@ -29,6 +40,8 @@ class KeyRing:
         net: Net,
         options: HlsOptions,
         names: CacheNames,
+        playlist_url: str,
+        known: KnownKeys,
         tally: Tally,
         publish: Callable[[HlsEvent], None],
     ) -> None:
@@ -36,43 +49,68 @@ class KeyRing:
         self._net = net
         self._options = options
         self._names = names
+        self._playlist_url = playlist_url
+        self._known = known
         self._tally = tally
         self._publish = publish
-        self._known: dict[str, bytes] = {}
+        self._kept: set[str] = set()
 
     async def get(self, key: EncryptionKey, *, segment_url: str) -> bytes:
-        """Answer the 16 bytes: from memory, from the cache, or fetched and processed.
+        """Answer the bytes of a key: from memory, from the cache, or fetched and processed.
 
         Raises KeyInvalid, OfflineMiss, an error of net or store, or what key_processor raised.
         """
-        if key.url not in self._known:
-            self._known[key.url] = await self._load(key.url, segment_url)
-        return self._known[key.url]
+        async with self._known.locks.setdefault(key.url, asyncio.Lock()):
+            if key.url not in self._kept:
+                self._known.by_url[key.url] = await self._load(key, segment_url)
+                self._kept.add(key.url)
+        return self._known.by_url[key.url]
 
-    async def _load(self, url: str, segment_url: str) -> bytes:
-        resource = self._store.open_atomic_resource(self._names.key(url))
+    async def cached(self, key: EncryptionKey) -> bool:
+        """Answer whether the key lies in the cache."""
+        resource = self._store.open_atomic_resource(self._names.key(key.url))
+        return resource.exists() and len(await resource.read()) == key.size
+
+    async def _load(self, key: EncryptionKey, segment_url: str) -> bytes:
+        resource = self._store.open_atomic_resource(self._names.key(key.url))
         if resource.exists():
             cached = await resource.read()
-            if len(cached) == BLOCK:
-                self._tally.bytes_cached += BLOCK
-                self._publish(KeyFetched(url=redacted(url), cached=True))
+            if len(cached) == key.size:
+                self._tally.bytes_cached += len(cached)
+                self._publish(KeyFetched(url=redacted(key.url), cached=True))
                 return cached
-        if self._options.offline:
-            raise OfflineMiss(url=redacted(url), missing="the key")
-        fetched = await self._fetch(url, segment_url)
-        await resource.write(fetched)
-        self._publish(KeyFetched(url=redacted(url), cached=False))
-        return fetched
+        found = self._known.by_url.get(key.url)
+        if found is None:
+            if self._options.offline:
+                raise OfflineMiss(url=redacted(key.url), missing="the key")
+            found = await self._fetch(key, segment_url)
+            self._publish(KeyFetched(url=redacted(key.url), cached=False))
+        await to_the_end(resource.write(found))
+        return found
 
-    async def _fetch(self, url: str, segment_url: str) -> bytes:
+    async def _fetch(self, key: EncryptionKey, segment_url: str) -> bytes:
+        context = KeyContext(
+            segment_url=segment_url, playlist_url=self._playlist_url, method=key.method
+        )
         length = 0
         for _ in range(_ATTEMPTS):
-            self._tally.requests += 1
-            answer = await self._net.get_bytes(url, max_bytes=_MAX_KEY_BYTES)
-            self._tally.bytes_received += len(answer.body)
+            body = await self._ask(key.url)
             process = self._options.key_processor
-            found = process(answer.body, url) if process is not None else answer.body
-            if len(found) == BLOCK:
+            answer = process(body, key.url, context) if process is not None else body
+            found = await answer if inspect.isawaitable(answer) else answer
+            if len(found) == key.size:
                 return found
             length = len(found)
-        raise KeyInvalid(url=url, segment_url=segment_url, length=length)
+        raise KeyInvalid(url=key.url, segment_url=segment_url, length=length, expected=key.size)
+
+    async def _ask(self, url: str) -> bytes:
+        patience = Patience(self._options.retry)
+        while True:
+            self._tally.requests += 1
+            try:
+                answer = await self._net.get_bytes(url, max_bytes=_MAX_KEY_BYTES)
+            except NetError as error:
+                await patience.wait(error)
+            else:
+                self._tally.bytes_received += len(answer.body)
+                return answer.body

@@ -3,15 +3,17 @@
 import asyncio
 
 from kithara_assets import Assets, OfflineMiss
-from kithara_net import Net
+from kithara_net import FetchedBytes, Net, NetError
 
 from ._errors import PlaylistInvalid
 from ._names import final_url_key, playlist_key
 from ._options import HlsOptions
 from ._parse import parse_playlist
+from ._patience import Patience
 from ._playlist import MediaPlaylist, MultivariantPlaylist
 from ._tally import Tally
 from ._urls import canonical, redacted
+from ._whole import to_the_end
 
 __all__ = ("PlaylistLoader",)
 
@@ -46,16 +48,14 @@ class PlaylistLoader:
             return await asyncio.to_thread(self._parse, body, base), True
         if self._options.offline:
             raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
-        self._tally.requests += 1
-        answer = await self._net.get_bytes(url, max_bytes=self._options.max_playlist_bytes)
-        self._tally.bytes_received += len(answer.body)
+        answer = await self._fetch(url)
         final = answer.head.final_url
         redirected = canonical(final) != canonical(url)
         # The final URL has no user-info; where it is the URL asked for, its own holds for segments.
         parsed = await asyncio.to_thread(self._parse, answer.body, final if redirected else url)
         if redirected:
-            await noted.write(redacted(final).encode())
-        await resource.write(answer.body)
+            await to_the_end(noted.write(redacted(final).encode()))
+        await to_the_end(resource.write(answer.body))
         return parsed, False
 
     async def load_media(
@@ -66,6 +66,18 @@ class PlaylistLoader:
         if isinstance(parsed, MultivariantPlaylist):
             raise PlaylistInvalid("a variant leads to another multivariant playlist", url=url)
         return parsed, cached
+
+    async def _fetch(self, url: str) -> FetchedBytes:
+        patience = Patience(self._options.retry, may_come=False)
+        while True:
+            self._tally.requests += 1
+            try:
+                answer = await self._net.get_bytes(url, max_bytes=self._options.max_playlist_bytes)
+            except NetError as error:
+                await patience.wait(error)
+            else:
+                self._tally.bytes_received += len(answer.body)
+                return answer
 
     def _parse(self, body: bytes, base: str) -> MultivariantPlaylist | MediaPlaylist:
         """In a thread: a list of a megabyte takes half a second."""

@@ -1,6 +1,7 @@
 """What a playlist says, as frozen facts: every URL, byte range and IV is resolved here."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from kithara_net import RangeSpec
 
@@ -16,6 +17,8 @@ __all__ = (
     "Segment",
     "Variant",
 )
+
+_AUDIO_CODECS: Final = ("mp4a", "mp3", "flac", "alac", "opus", "ac-3", "ec-3", "ac-4", "dts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +52,27 @@ class Variant:
     audio_group: str | None
     url: str = field(repr=False)
 
+    @property
+    def audio_codecs(self) -> tuple[str, ...]:
+        """Those of ``codecs`` that are audio."""
+        return tuple(c for c in self.codecs if c.lower().startswith(_AUDIO_CODECS))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptionKey:
-    """AES-128-CBC of a whole part: where the key is, and the 16 bytes of the IV to use with it."""
+    """CBC of a whole part: where the key is, and the 16 bytes of the IV to use with it.
+
+    ``method`` is "AES-128" or "AES-256".
+    """
 
     url: str = field(repr=False)
     iv: bytes
+    method: str = "AES-128"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the key."""
+        return 32 if self.method == "AES-256" else 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +110,24 @@ class MultivariantPlaylist:
     variants: tuple[Variant, ...]
     renditions: tuple[Rendition, ...]
 
-    def rendition_for(self, variant: Variant) -> Rendition | None:
+    def rendition_for(self, variant: Variant, language: str | None = None) -> Rendition | None:
         """Choose the audio of ``variant``: DEFAULT, else AUTOSELECT, else the group's first.
 
+        Those in ``language`` come first, then those of its primary language ("de" for "de-AT").
         None if the variant names no audio group, or one that does not exist.
         """
         group = [r for r in self.renditions if r.group == variant.audio_group]
         if variant.audio_group is None or not group:
             return None
-        return max(group, key=lambda r: (r.default, r.autoselect, -r.index))
+        wanted = (language or "").lower()
+
+        def rank(rendition: Rendition) -> tuple[bool, bool, bool, bool, int]:
+            has = (rendition.language or "").lower()
+            same = bool(wanted) and has == wanted
+            near = bool(wanted) and has.partition("-")[0] == wanted.partition("-")[0]
+            return same, near, rendition.default, rendition.autoselect, -rendition.index
+
+        return max(group, key=rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,26 @@
 """The byte space as one reader sees it."""
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
-from kithara_assets import CancelToken
-from kithara_stream import Cancelled, Interrupted, MediaInfo, MediaSpan, WaitOutcome, sniff
+from kithara_assets import CancelToken, ResourceClosed
+from kithara_stream import (
+    Cancelled,
+    Interrupted,
+    MediaInfo,
+    MediaSpan,
+    SeekPoint,
+    WaitOutcome,
+    sniff,
+)
 
 from ._cipher import BLOCK
-from ._parts import Part, PartTable
+from ._parts import Part, PartCut
+from ._table import PartTable
 
 __all__ = ("View",)
 
@@ -23,10 +34,23 @@ class View:
     it. Bytes already delivered can be read again.
     """
 
-    def __init__(self, table: PartTable, codec: str | None, left: "Callable[[View], None]") -> None:
+    def __init__(
+        self,
+        *,
+        table: PartTable,
+        codec_of: Callable[[int], str | None],
+        duration: Callable[[], float],
+        seek: Callable[[float], Coroutine[Any, Any, SeekPoint]],
+        loop: asyncio.AbstractEventLoop,
+        left: "Callable[[View], None]",
+    ) -> None:
         self._table = table
+        self._codec_of = codec_of
+        self._duration = duration
+        self._seek = seek
+        self._loop = loop
         self._left = left
-        self._codec = codec
+        self._seeking: Future[SeekPoint] | None = None
         self._place = table.enter()
         self._token = CancelToken()
         self._token_lock = threading.Lock()
@@ -36,6 +60,30 @@ class View:
     def length(self) -> int | None:
         """None."""
         return None
+
+    @property
+    def duration(self) -> float | None:
+        """Length in seconds, as far as it is known by now."""
+        return self._duration()
+
+    def seek_time(self, seconds: float) -> SeekPoint:
+        """Go on with the segment that holds ``seconds``: a span begins where the answer says.
+
+        What is not wanted any more is not fetched further. Past the end: the last segment. Not on
+        the event loop. Raises what `wait_range` raises.
+        """
+        with self._token_lock:
+            self._table.check(self._place)
+            seeking = asyncio.run_coroutine_threadsafe(self._seek(seconds), self._loop)
+            self._seeking = seeking
+        try:
+            point = seeking.result()
+        except CancelledError:
+            raise self._why_not() from None
+        finally:
+            self._seeking = None
+        self._table.jump(self._place, point.offset)
+        return point
 
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         """Block until [start, min(stop, end)) can be read; "eof" if ``start`` is at the end.
@@ -49,11 +97,12 @@ class View:
             while position < stop:
                 part = self._table.find(position, self._place, deadline)
                 if part is None:
-                    return "ready" if position > start else "eof"
+                    break
                 position += self._wait_within(part, position, stop, deadline)
+            self._table.promise(self._place, position)
         finally:
             self._table.move(self._place)
-        return "ready"
+        return "ready" if position > start or stop <= start else "eof"
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """Copy what is there at ``offset``, decrypted, within one part; 0 if nothing is (yet)."""
@@ -68,7 +117,7 @@ class View:
     def span_at(self, offset: int) -> MediaSpan | None:
         """Answer the span that holds ``offset``, waiting until it is known; None at the end.
 
-        A span ends where the init section changes, or at a discontinuity.
+        A span ends where the variant or the init section changes, at a discontinuity, at a seek.
         """
         # A part of unknown size may end before the offset: only a byte that is there tells.
         if self.wait_range(offset, offset + 1) == "eof":
@@ -77,15 +126,19 @@ class View:
         assert part is not None
         if part.span not in self._containers:
             self._containers[part.span] = self._sniff(part)
-        start, stop = self._table.span(part)
-        info = MediaInfo(container=self._containers[part.span], codec=self._codec)
-        return MediaSpan(start=start, stop=stop, media_info=info)
+        start, stop, seconds = self._table.span(part, self._place)
+        codec = self._codec_of(part.heard.variant)
+        info = MediaInfo(container=self._containers[part.span], codec=codec)
+        return MediaSpan(
+            start=start, stop=stop, media_info=info, timeline=part.heard.run, seconds=seconds
+        )
 
     def interrupt(self) -> None:
         """Make blocked and later waits raise Interrupted until `proceed`; idempotent."""
         with self._token_lock:
             self._table.interrupt(self._place)
             self._token.cancel(Interrupted("the reader"))
+            self._end_seek()
 
     def proceed(self) -> None:
         """Let waits wait again; idempotent."""
@@ -100,8 +153,17 @@ class View:
             if isinstance(self._token.error, Interrupted):
                 self._token = CancelToken()
             self._token.cancel(Cancelled("the reader"))
+            self._end_seek()
         self._table.leave(self._place)
         self._left(self)
+
+    def _why_not(self) -> Exception:
+        error = self._token.error
+        return error if error is not None else Cancelled("the session")
+
+    def _end_seek(self) -> None:
+        if self._seeking is not None:
+            self._seeking.cancel()
 
     def _wait_within(self, part: Part, position: int, stop: int, deadline: float | None) -> int:
         """Wait for bytes of one part; answer how many there are, 0 if it ended before them."""
@@ -109,15 +171,22 @@ class View:
         if part.cipher is not None:  # one block more shows that the one before is not the last
             local, local_stop = local - local % BLOCK, -(-local_stop // BLOCK) * BLOCK + BLOCK
         left = None if deadline is None else max(0.0, deadline - monotonic())
-        with self._table.opened(part) as resource:
-            resource.wait_range(local, local_stop, left, self._token)
-            count = min(stop - position, part.readable(resource, position))
+        try:
+            with self._table.opened(part) as resource:
+                resource.wait_range(local, local_stop, left, self._token)
+                count = min(stop - position, part.readable(resource, position))
+        except PartCut:
+            return 0
+        except ResourceClosed:
+            if not part.left_by_seek:
+                raise
+            return 0  # looked up again, it tells that
         if count == 0:
             self._table.wait_size(part, self._place, deadline)
         return count
 
     def _sniff(self, part: Part) -> str | None:
-        start, _ = self._table.span(part)
+        start = self._table.span_start(part)
         self.wait_range(start, start + SNIFF_SIZE)
         head = bytearray(SNIFF_SIZE)
         filled = 0

@@ -1,0 +1,151 @@
+"""Which variant the next segment is taken from: the one that was asked for, or a rule's choice."""
+
+import asyncio
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from ._abr_protocol import (
+    AbrDecision,
+    AbrPolicy,
+    AbrState,
+    AbrVariant,
+    CanAbandon,
+    CanFlush,
+    DownloadProgress,
+    DownloadSample,
+)
+from ._best import BestRule
+from ._errors import NoVariant
+from ._options import HlsOptions
+from ._variants import Variants
+
+__all__ = ("Choice",)
+
+_ASK_EVERY: Final = 0.5  # seconds between two questions whether to abandon a download
+_FIRST: Final = 6.0  # seconds of a segment, as long as no playlist tells it
+_SMOOTHING: Final = 0.3  # the weight of a new sample in the two figures below
+
+
+class Choice:
+    """Chooses variants, and keeps two figures of the network. Belongs to the event loop.
+
+    ``fixed`` is the variant that was asked for, None to let the rule choose. ``decision`` is the
+    rule's last one, ``reason`` why the last variant was chosen.
+    """
+
+    def __init__(self, variants: Variants, options: HlsOptions) -> None:
+        self._variants = variants
+        self._settings = options.abr
+        self._policy: AbrPolicy = options.abr_policy or BestRule()
+        self._ladder = tuple(
+            AbrVariant(bitrate=max(1, v.average_bandwidth or v.bandwidth), codecs=v.audio_codecs)
+            for v in variants.all
+        )
+        self._rate: float | None = None
+        self.latency = 0.0
+        self.fixed = variants.choose()
+        self.decision: AbrDecision | None = None
+        self.reason = "start"
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds after which to ask whether a download is to be abandoned; None for never."""
+        asks = self.fixed is None and isinstance(self._policy, CanAbandon)
+        return _ASK_EVERY if asks else None
+
+    def allowed(self, variants: Iterable[int]) -> list[int]:
+        """Those of ``variants`` that the settings allow, in the same order."""
+        allowed = self._settings.candidates(self._ladder)
+        return [index for index in variants if index in allowed or index == self.fixed]
+
+    def first(self) -> int:
+        """Answer the variant to open with. Raises NoVariant."""
+        return self.choose(
+            current=None, segment=_FIRST, remaining=math.inf, buffer=0.0, playing=False
+        )
+
+    def choose(
+        self, *, current: int | None, segment: float, remaining: float, buffer: float, playing: bool
+    ) -> int:
+        """Answer the variant for the next segment, of ``segment`` seconds. Raises NoVariant."""
+        excluded = self._variants.excluded()
+        self.decision = None
+        if self.fixed is not None:
+            self.reason = "start" if current is None else "manual"
+            if self.fixed not in excluded:
+                return self.fixed
+            others = self.allowed(self._variants.alternates(self.fixed))
+            return others[0] if others else self.fixed
+        state = self._state(current, segment, remaining, buffer, playing)
+        if not state.candidates:
+            raise NoVariant(url=self._variants.url, count=len(self._ladder))
+        self.decision = self._policy.decide(state)
+        self.reason = self.decision.reason
+        return self._checked(self.decision, state)
+
+    def abandon(
+        self,
+        *,
+        variant: int,
+        segment: float,
+        remaining: float,
+        buffer: float,
+        playing: bool,
+        progress: DownloadProgress,
+    ) -> int | None:
+        """Ask whether to fetch a segment of another variant instead of the one in flight."""
+        if self.fixed is not None or not isinstance(self._policy, CanAbandon):
+            return None
+        state = self._state(variant, segment, remaining, buffer, playing)
+        decision = self._policy.abandon(state, progress) if state.candidates else None
+        if decision is None or decision.variant == variant:
+            return None
+        self.decision, self.reason = decision, decision.reason
+        return self._checked(decision, state)
+
+    def on_download(self, sample: DownloadSample) -> None:
+        """Learn what the network gave."""
+        self._policy.on_download(sample)
+        if sample.seconds > 0 and sample.size >= 4096:
+            rate = sample.size / sample.seconds
+            self._rate = rate if self._rate is None else _mix(self._rate, rate)
+        if sample.ttfb is not None:
+            self.latency = _mix(self.latency, sample.ttfb) if self.latency else sample.ttfb
+
+    def on_flush(self) -> None:
+        """What was fetched was thrown away."""
+        if isinstance(self._policy, CanFlush):
+            self._policy.on_flush()
+
+    def seconds_for(self, size: int) -> float:
+        """How long the network takes for ``size`` bytes; infinity if that is unknown."""
+        return size / self._rate if self._rate else math.inf
+
+    def _state(
+        self, current: int | None, segment: float, remaining: float, buffer: float, playing: bool
+    ) -> AbrState:
+        excluded = self._variants.excluded()
+        candidates = self._settings.candidates(self._ladder, excluded)
+        return AbrState(
+            now=asyncio.get_running_loop().time(),
+            buffer=buffer,
+            buffer_goal=self._settings.buffer_goal,
+            current=current,
+            segment=segment,
+            remaining=remaining,
+            variants=self._ladder,
+            candidates=candidates or self._settings.candidates(self._ladder),
+            playing=playing,
+        )
+
+    def _checked(self, decision: AbrDecision, state: AbrState) -> int:
+        if decision.variant not in state.candidates:
+            raise ValueError(
+                f"the rule chose variant {decision.variant}, which is none of {state.candidates}"
+            )
+        return decision.variant
+
+
+def _mix(old: float, new: float) -> float:
+    return old + _SMOOTHING * (new - old)

@@ -1,0 +1,100 @@
+"""One segment on its way to its readers, with the init section that may stand before it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ._download import Download
+from ._errors import HlsError
+from ._parts import Part
+from ._track import Track
+
+__all__ = ("Position", "Step")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The next segment to deliver: ``index`` of ``track``, be it taken from there or not."""
+
+    track: Track
+    index: int
+
+    @property
+    def start(self) -> Fraction:
+        """When it is heard, as far as that is known."""
+        return self.track.times.start_of(self.index)
+
+    def within(self, track: Track) -> "Position":
+        """The same place in another track: by number if both are cut alike, else by time."""
+        if track is self.track:
+            return self
+        times, here = track.times, self.track.times
+        at_end = self.index >= len(here)
+        if len(times) == len(here):
+            if at_end:
+                return Position(track=track, index=self.index)
+            apart = abs(times.told_start(self.index) - here.told_start(self.index))
+            if apart <= here.duration_of(self.index) / 2:
+                return Position(track=track, index=self.index)
+        if at_end and self.start >= times.start_of(len(times)):
+            return Position(track=track, index=len(times))
+        slack = Fraction(1, 20)  # boundaries that are meant to be the same
+        return Position(track=track, index=times.find(self.start + slack))
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Step:
+    """A segment that was decided on; ``error`` where it can not even be begun."""
+
+    variant: int
+    position: Position
+    init: Download | None = None
+    segment: Download | None = None
+    init_part: Part | None = None
+    part: Part | None = None
+    failure: HlsError | None = None
+    timed: bool = False
+
+    @property
+    def track(self) -> Track:
+        """Where it is taken from."""
+        return self.position.track
+
+    @property
+    def index(self) -> int:
+        """Which segment of its track it is."""
+        return self.position.index
+
+    @property
+    def downloads(self) -> list[Download]:
+        """What it needs."""
+        return [d for d in (self.init, self.segment) if d is not None]
+
+    def parts(self) -> list[tuple[Download, Part | None]]:
+        """What it needs, and where that was laid."""
+        both = ((self.init, self.init_part), (self.segment, self.part))
+        return [(download, part) for download, part in both if download is not None]
+
+    @property
+    def offset(self) -> int:
+        """Where it begins for readers; only once it is laid."""
+        first = self.init_part or self.part
+        assert first is not None
+        return first.start
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it cannot be had."""
+        failed = (d.error for d in self.downloads)
+        return self.failure or next((error for error in failed if error is not None), None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is in the cache."""
+        return all(download.complete for download in self.downloads)
+
+    def received_seconds(self) -> float:
+        """Seconds of media received, by its share of the bytes."""
+        segment = self.segment
+        if segment is None or not segment.wire_size:
+            return 0.0
+        return segment.seconds * min(1.0, segment.received / segment.wire_size)
