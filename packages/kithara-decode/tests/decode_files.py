@@ -74,8 +74,9 @@ class Media:
 
     def coded(self, name: str, *options: str, frames: int = 200_000, channels: int = 2) -> Path:
         """A file that the ffmpeg command line writes; without noise if its name says tones."""
-        path = self.folder / name
+        path = self.folder / f"{frames}x{channels}" / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             kind = "tones" if name.startswith("tones") else "noisy"
             source = self.pcm(f"{kind}-{frames}-{channels}.wav", frames=frames, channels=channels)
             ffmpeg("-i", source, *options, path)

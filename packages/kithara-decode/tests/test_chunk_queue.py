@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from kithara_decode import DecoderClosed, PcmChunk, PcmSpec
+from kithara_decode import DecoderClosed, PcmChunk, PcmSpec, StreamStats
 from kithara_decode._chunk_queue import ChunkQueue, Opened
 
 SPEC = PcmSpec(sample_rate=1000, channels=1)
@@ -122,6 +122,28 @@ def test_only_the_first_span_is_kept() -> None:
     queue.announce(Opened(spec=SPEC, frames=1, tags={}))
     queue.announce(Opened(spec=SPEC, frames=2, tags={}))
     assert queue.opened().frames == 1
+
+
+async def test_stats() -> None:
+    queue = ChunkQueue(1.0)
+    assert queue.put(chunk(0))
+    assert queue.put(chunk(100))
+    assert queue.stats == StreamStats(frames=200, seconds_buffered=0.2, underruns=0, losses=0)
+    assert await queue.take_async() is not None
+    assert queue.take() is not None
+    for _ in range(2):
+        waiting = asyncio.create_task(queue.take_async())
+        await asyncio.sleep(0)  # let it begin to wait
+        assert queue.put(chunk(200))
+        assert await waiting is not None
+    assert queue.stats == StreamStats(frames=400, seconds_buffered=0.0, underruns=2, losses=0)
+    queue.seek(0.0)
+    assert queue.take_seek() == 0.0
+    waiting = asyncio.create_task(queue.take_async())
+    await asyncio.sleep(0)  # let it begin to wait
+    assert queue.put(chunk(0))
+    assert await waiting is not None
+    assert queue.stats.underruns == 2
 
 
 async def test_a_task_is_woken_by_a_thread() -> None:

@@ -27,8 +27,9 @@ def test_what_is_dropped_at_the_start(told: int, dropped: int, frame: int) -> No
 
 def test_a_clock_that_begins_later_is_joined_where_it_was_met() -> None:
     axis = FrameAxis()
-    assert axis.place(0, 0, 0) == 0
-    assert axis.place(0, 5000, 4990) == 5000
-    assert axis.place(1, 77, 6000) == 6000
-    assert axis.place(1, 177, None) == 6100
-    assert axis.place(2, 9000, None) == 9000
+    assert axis.place(0, Fraction(0), 0) == 0
+    assert axis.place(0, Fraction(5000), 4990) == 5000
+    assert axis.place(1, Fraction(77), 6000) == 6000
+    assert axis.place(1, Fraction(177), 178) == 6100
+    assert axis.restart(1, Fraction(9000), 6200) == 6200
+    assert axis.place(1, Fraction(9001), 0) == 6201

@@ -13,6 +13,7 @@ from ._losses import Loss
 from ._open import open_decoder
 from ._pcm import PcmChunk, PcmSpec
 from ._protocols import BinaryFile, Decoder, SpanFile, SpanFiles
+from ._stats import StreamStats
 from ._stream import AudioStream
 
 __all__ = (
@@ -23,6 +24,7 @@ __all__ = (
     "PcmSpec",
     "PcmChunk",
     "Loss",
+    "StreamStats",
     # what is accepted and returned
     "BinaryFile",
     "SpanFile",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: codecs converge
 # FFmpeg's Opus decoder is within 60 dB after a quarter of a second, measured; 80 ms give 15 dB.
 OPUS_CONVERGES = 0.3
+AAC_PRIMING = 1024  # frames by which AAC lags what went in, if no edit says so: its overlap
 SOON = Lead().converges
 DAMAGED = "a packet cannot be decoded"
 EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
@@ -117,8 +118,10 @@ class AvDecoder(BaseDecoder):
         self._trimmed = 0
         if edit and first.pts is not None:
             self._trimmed = max(0, edit - round(first.pts * (stream.time_base or 0) * rate))
+        told = max(edit, delay)
         self.lead = Lead(
-            told=max(edit, delay),
+            told=told,
+            untold=AAC_PRIMING if stream.codec_context.name == "aac" and not told else 0,
             dropped=delay + self._trimmed,
             unit=first.samples + delay,
             converges=OPUS_CONVERGES if stream.codec_context.name == "opus" else SOON,

@@ -12,6 +12,7 @@ from typing import TypeVar
 from ._errors import DecoderClosed
 from ._losses import Loss
 from ._pcm import PcmChunk, PcmSpec
+from ._stats import StreamStats
 
 T = TypeVar("T")
 
@@ -55,6 +56,9 @@ class ChunkQueue:
         self._wanted: float | None = None  # a seek that the producer has not seen yet
         self._sought: float | None = None  # a seek that no chunk has followed yet
         self._position = 0
+        self._frames = 0
+        self._underruns = 0
+        self._flows = False  # a chunk was taken, and no seek came since
         self.losses: tuple[Loss, ...] = ()  # set by the producer, as a whole
 
     # the producer's side
@@ -75,6 +79,7 @@ class ChunkQueue:
                 return False
             self._chunks.append(chunk)
             self._held += seconds
+            self._frames += len(chunk.data)
             self._wake()
             return True
 
@@ -118,6 +123,7 @@ class ChunkQueue:
             if self._closed:
                 raise DecoderClosed("audio stream")
             self._wanted = self._sought = seconds
+            self._flows = False
             self._drop()
             self._ended, self._error = False, None
             self._changed.notify_all()
@@ -143,6 +149,17 @@ class ChunkQueue:
                 return self._position
             return round(self._sought * self._opened.spec.sample_rate) if self._opened else 0
 
+    @property
+    def stats(self) -> StreamStats:
+        """What happened so far."""
+        with self._changed:
+            return StreamStats(
+                frames=self._frames,
+                seconds_buffered=self._held,
+                underruns=self._underruns,
+                losses=len(self.losses),
+            )
+
     def has_chunk(self) -> bool:
         """Whether `take` answers at once."""
         return bool(self._chunks) or self._ended or self._finished or self._closed
@@ -163,11 +180,14 @@ class ChunkQueue:
     def take(self) -> PcmChunk | None:
         """Wait for the next chunk; None at the end, or raise the error."""
         with self._changed:
+            self._count_underrun()
             self._changed.wait_for(self.has_chunk)
             return self._take()
 
     async def take_async(self) -> PcmChunk | None:
         """Do the same as `take`, suspending this task only."""
+        with self._changed:
+            self._count_underrun()
         return await self.wait_async(self.has_chunk, self._take)
 
     def opened(self) -> Opened:
@@ -196,11 +216,16 @@ class ChunkQueue:
                 with self._changed, contextlib.suppress(ValueError):
                     self._sleepers.remove(wake)
 
+    def _count_underrun(self) -> None:
+        self._underruns += self._flows and not self.has_chunk()
+
     def _take(self) -> PcmChunk | None:
         if self._chunks:
             chunk = self._chunks.popleft()
-            self._held -= len(chunk.data) / chunk.spec.sample_rate
+            held = self._held - len(chunk.data) / chunk.spec.sample_rate
             self._position, self._sought = chunk.start + len(chunk.data), None
+            self._held = held if self._chunks else 0.0  # no sum of rounding errors
+            self._flows = True
             self._changed.notify_all()
             return chunk
         if self._error is not None and not self._closed:

@@ -2,26 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
-from typing import cast
+from typing import TypeAlias
+
+import numpy as np
 
 from ._chunk_queue import ChunkQueue, Opened
-from ._decoder import BaseDecoder
 from ._errors import SeekRefused
 from ._frame_axis import FrameAxis, Lead
 from ._input import Input
-from ._losses import Losses
+from ._losses import Loss, Losses
 from ._open import open_input
 from ._options import Options
-from ._pcm import PcmChunk, Samples
+from ._pcm import PcmChunk, PcmSpec, Samples
 from ._protocols import BinaryFile, SeeksTime, SpanFile, SpanFiles
+from ._span_decoding import SpanDecoding
+
+JOIN_SECONDS = Fraction(1, 500)  # time stamps that do not count samples are off by less
+LONGEST_JOIN_SECONDS = 10  # a clock that jumps further was set anew
+GAP = "the time stamps leave a gap between two spans"
+
+File: TypeAlias = SpanFile | BinaryFile
 
 
 class DecodeLoop:
     """Decodes a source into a queue until that is closed; follows its seeks.
 
-    Frames are counted on one axis: that of decoding the source from its start to its end.
+    Frames are counted on one axis: that of decoding the source from its start to its end, in the
+    output's sample rate.
     """
 
     def __init__(
@@ -29,21 +37,21 @@ class DecodeLoop:
         source: SpanFiles | BinaryFile,
         queue: ChunkQueue,
         *,
+        output: PcmSpec | None,
         chunk_frames: int,
         strict: bool,
     ) -> None:
         self._source = source
         self._queue = queue
+        self._output = output  # None until the first span says it
         self._chunk_frames = chunk_frames
         self._options = Options(strict=strict)
         self._axis = FrameAxis()
         self._losses = Losses()
-        self._rate = 0  # of the axis; 0 while unknown
-        self._files: Iterator[SpanFile | BinaryFile] | None = None
-        self._decoder: BaseDecoder | None = None
-        self._base = 0  # the frame of the axis that the decoder calls 0
-        self._frame = 0  # the frame of the axis that the decoder delivers next
         self._preroll = Lead().converges  # seconds that are decoded and dropped before a target
+        self._files: Iterator[File] | None = None
+        self._span: SpanDecoding | None = None
+        self._frame = 0  # the frame of the axis that comes next
         self._target = 0  # frames before it are dropped
 
     def run(self) -> None:
@@ -61,29 +69,38 @@ class DecodeLoop:
         try:
             if target is not None:
                 self._go_to(target)
-            self._deliver()
+            while (span := self._span or self._open_next()) and not self._queue.diverted:
+                samples = self._read(span)
+                if not len(samples) and self._open_next() is None:
+                    break
         except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
             return exc
         return None
 
-    def _deliver(self) -> None:
-        while (decoder := self._decoder or self._open_next()) and not self._queue.diverted:
-            block = cast("Samples", decoder.read(self._chunk_frames))
-            self._note_losses(decoder)
-            start = self._frame
-            self._frame += len(block)
-            if self._frame > max(start, self._target):
-                late = max(0, self._target - start)
-                chunk = PcmChunk(data=block[late:], start=start + late, spec=decoder.spec)
-                if not self._queue.put(chunk):
-                    return
-            if not len(block) and self._open_next() is None:
-                return
+    def _read(self, span: SpanDecoding) -> Samples:
+        try:
+            samples = span.read(self._chunk_frames)
+        except BaseException:
+            self._put(span.flush(), span)  # what was decoded comes before the error
+            raise
+        finally:
+            self._note(span.losses())
+        self._put(samples, span)
+        return samples
 
-    def _note_losses(self, decoder: BaseDecoder) -> None:
-        if found := decoder.losses:
-            for loss in found:
-                self._losses.add(replace(loss, frame=self._base + loss.frame))
+    def _put(self, samples: Samples, span: SpanDecoding) -> None:
+        """Queue samples from the target on, in whole chunks at most."""
+        skipped = min(len(samples), max(0, self._target - self._frame))
+        self._frame += skipped
+        for start in range(skipped, len(samples), self._chunk_frames):
+            data = samples[start : start + self._chunk_frames]
+            if not self._queue.put(PcmChunk(data=data, start=self._frame, spec=span.output)):
+                return
+            self._frame += len(data)
+
+    def _note(self, losses: Iterator[Loss]) -> None:
+        for loss in losses:
+            self._losses.add(loss)
             self._queue.losses = self._losses.all()
 
     # spans
@@ -93,14 +110,22 @@ class DecodeLoop:
         self._frame = 0
         self._files = _files(self._source)
 
-    def _open_next(self) -> BaseDecoder | None:
+    def _open_next(self) -> SpanDecoding | None:
         """Go on with the span behind the present one; None at the end."""
         if self._files is None:
             self._start_spans()
         file = self._next_file()
-        return None if file is None else self._open(file, getattr(file, "seconds", None))
+        if file is None:
+            return None
+        span = self._open(file)
+        seconds: Fraction | None = getattr(file, "seconds", None)
+        if seconds is None:
+            span.follow(self._frame)
+        else:
+            self._join(span, getattr(file, "timeline", 0), seconds)
+        return span
 
-    def _next_file(self) -> SpanFile | BinaryFile | None:
+    def _next_file(self) -> File | None:
         try:
             file = next(self._files or iter(()), None)
         except BaseException:
@@ -110,39 +135,51 @@ class DecodeLoop:
             self._drop_spans()  # the last span may be closed by now
         return file
 
-    def _open(
-        self, file: SpanFile | BinaryFile, seconds: Fraction | None, *, joined: bool = True
-    ) -> BaseDecoder:
-        """Decode a span that begins where the one before it ended, or anywhere if not joined."""
-        self._drop_decoder()
+    def _open(self, file: File) -> SpanDecoding:
+        self._drop_span()
         try:
             decoder = open_input(Input(file), getattr(file, "container", None), self._options)
+            try:
+                span = SpanDecoding(decoder, self._output or decoder.spec)
+            except BaseException:
+                decoder.close()
+                raise
         except BaseException:
             self._drop_spans()  # the iterator is beyond this span already
             raise
-        self._decoder = decoder
-        self._rate = self._rate or decoder.spec.sample_rate
-        if seconds is not None:
-            own = decoder.lead.first_frame(seconds, self._rate)
-            placed = self._axis.place(
-                getattr(file, "timeline", 0), own, self._frame if joined else None
-            )
-            self._frame = self._frame if joined else placed
-        self._base = self._frame
-        self._queue.announce(Opened(spec=decoder.spec, frames=decoder.frames, tags=decoder.tags))
-        return decoder
+        self._span = span
+        self._output = self._output or decoder.spec
+        self._queue.announce(Opened(spec=span.output, frames=span.frames, tags=decoder.tags))
+        return span
+
+    def _join(self, span: SpanDecoding, timeline: int, seconds: Fraction) -> None:
+        """Let a span follow at the present frame: an overlap is dropped, a gap filled."""
+        rate = span.output.sample_rate
+        own = span.own_place(seconds)
+        off = self._axis.place(timeline, own, self._frame) - self._frame
+        if abs(off) > LONGEST_JOIN_SECONDS * rate:
+            off = self._axis.restart(timeline, own, self._frame) - self._frame
+        if abs(off) <= JOIN_SECONDS * rate:
+            span.follow(self._frame)
+        elif off < 0:
+            span.follow(self._frame, unused=round(-off / span.ratio))
+        else:
+            gap = round(off)
+            self._note(iter((Loss(frame=self._frame, frames=gap, reason=GAP),)))
+            span.follow(self._frame + gap)
+            self._put(np.zeros((gap, span.output.channels), np.float32), span)
 
     def _drop_spans(self) -> None:
-        self._drop_decoder()
+        self._drop_span()
         files, self._files = self._files, None
         close = getattr(files, "close", None)  # a generator may hold a file open
         if close is not None:
             close()
 
-    def _drop_decoder(self) -> None:
-        decoder, self._decoder = self._decoder, None
-        if decoder is not None:
-            decoder.close()
+    def _drop_span(self) -> None:
+        span, self._span = self._span, None
+        if span is not None:
+            span.close()
 
     # seeks
 
@@ -153,38 +190,43 @@ class DecodeLoop:
             begin = None
         if begin is not None:
             self._start_spans()
-            file = self._next_file()
-            decoder = None if file is None else self._open(file, begin, joined=False)
-            if decoder is not None and decoder.lead.converges > self._preroll:
-                self._preroll = decoder.lead.converges
+            if (file := self._next_file()) is None:
+                return
+            span = self._open(file)
+            if span.decoder.lead.converges > self._preroll:
+                self._preroll = span.decoder.lead.converges
                 self._go_to(seconds)
                 return
-        elif self._decoder or self._open_next():
-            self._seek_frame(round(seconds * self._rate))
-        self._target = round(seconds * self._rate)
+            own, untold = span.own_place(begin), span.decoder.lead.untold * span.ratio
+            place = self._axis.place(getattr(file, "timeline", 0), own, own + untold)
+            self._frame = span.begin_at(place)
+            self._target = round(seconds * span.output.sample_rate)
+        elif first := self._span or self._open_next():
+            self._target = round(seconds * first.output.sample_rate)
+            self._seek_frame(first, self._target)
 
-    def _seek_frame(self, target: int) -> None:
+    def _seek_frame(self, span: SpanDecoding, target: int) -> None:
         """Go to a frame, or before it, in a source that knows no times."""
-        if target < self._base:
+        if target < span.base:
             self._start_spans()
-            self._open_next()
-        if (decoder := self._decoder) is None:
-            return
+            first = self._open_next()
+            if first is None:
+                return
+            span = first
         try:
-            decoder.seek(target - self._base)
+            self._frame = span.seek(target)
         except SeekRefused:
-            if decoder.frames is not None and self._base + decoder.frames < target:
+            self._frame = span.go_on()
+            if span.frames is not None and span.base + span.frames < target:
                 with suppress(SeekRefused):  # what cannot seek is read up to its end
-                    decoder.seek(decoder.frames)
+                    self._frame = span.seek_end()
             elif target < self._frame and isinstance(self._source, SpanFiles):
                 self._start_spans()
-                return
             elif target < self._frame:
                 raise
-        self._frame = self._base + decoder.position
 
 
-def _files(source: SpanFiles | BinaryFile) -> Iterator[SpanFile | BinaryFile]:
+def _files(source: SpanFiles | BinaryFile) -> Iterator[File]:
     if isinstance(source, SpanFiles):
         yield from source.spans()
     else:

@@ -11,18 +11,20 @@ class Lead:
     """What an encoder put before the sound, in frames, as far as the input tells.
 
     `told` frames of the whole encoding precede its sound and are dropped when it is decoded from
-    its start; `dropped` frames were dropped at the start of this input, which may be the middle.
-    `unit` is the frames of an access unit where all are equal, else 1. `converges` is how many
-    seconds a decoder that begins in the middle needs until it gives what a linear one gives.
+    its start; `untold` more, by the custom of the codec, are not. `dropped` frames were dropped at
+    the start of this input, which may be the middle. `unit` is the frames of an access unit where
+    all are equal, else 1. `converges` is how many seconds a decoder that begins in the middle needs
+    until it gives what a linear one gives.
     """
 
     told: int = 0
+    untold: int = 0
     dropped: int = 0
     unit: int = 1
     converges: float = 0.1
 
     def first_frame(self, seconds: Fraction, rate: int) -> int:
-        """Return where decoding from the very start has the first frame decoded here.
+        """Return which frame of the sound the first one decoded here is; negative before it.
 
         `seconds` is the presentation time of the first access unit here, counted from the very
         first one; `rate` is in frames per second.
@@ -32,24 +34,28 @@ class Lead:
         whole_units = round(exact / self.unit) * self.unit
         if exact.denominator != 1 and abs(whole_units - exact) <= SNAP_FRAMES:
             encoded = whole_units
-        return encoded - self.told + self.dropped
+        return encoded - self.told - self.untold + self.dropped
 
 
 class FrameAxis:
-    """Remembers for each media clock by how much its own time differs from the frames played.
+    """Places spans among the frames of a stream that is decoded from its start to its end.
 
-    That is nothing for the clock that a stream begins with. Where another clock begins, playing
-    goes on without a gap whatever it says, and a seek back to it has to land in the same place.
+    Remembers for each media clock by how much its own time differs from that. Where a clock begins,
+    playing goes on without a gap whatever it says, and a seek back to it has to land there again.
     """
 
     def __init__(self) -> None:
-        self._shifts: dict[int, int] = {}
+        self._shifts: dict[int, Fraction] = {}
 
-    def place(self, timeline: int, frame: int, position: int | None) -> int:
-        """Return where a span lies whose own time says `frame`.
+    def place(self, timeline: int, own: Fraction, position: int | Fraction) -> Fraction:
+        """Return where a span begins.
 
-        `position` is where the span before it ended, or None behind a seek.
+        `own` is the frame that its own time says, `position` where it has to be if its clock was
+        not met before.
         """
-        if timeline not in self._shifts:
-            self._shifts[timeline] = 0 if position is None else position - frame
-        return frame + self._shifts[timeline]
+        return own + self._shifts.setdefault(timeline, position - own)
+
+    def restart(self, timeline: int, own: Fraction, position: int | Fraction) -> Fraction:
+        """Do the same, and take the clock for a new one."""
+        self._shifts.pop(timeline, None)
+        return self.place(timeline, own, position)

@@ -43,8 +43,8 @@ class PcmSpec:
 class PcmChunk:
     """Consecutive frames of an `AudioStream`.
 
-    `data` is float32, C-contiguous, (frames, channels), never empty; `start` is the number of
-    frames delivered before it; `spec` holds for this chunk.
+    `data` is float32, C-contiguous, (frames, channels), never empty; `start` is its first
+    frame, counted in a decoding of the whole source; `spec` is the same for all of a stream.
     """
 
     data: Samples

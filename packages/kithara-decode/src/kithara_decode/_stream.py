@@ -15,6 +15,7 @@ from ._errors import DecodeError
 from ._losses import Loss
 from ._pcm import PcmChunk, PcmSpec
 from ._protocols import BinaryFile, Interruptible, SpanFiles
+from ._stats import StreamStats
 
 CLOSE_SECONDS = 5.0  # how long a close waits for a source that does not wake its readers
 
@@ -22,9 +23,18 @@ CLOSE_SECONDS = 5.0  # how long a close waits for a source that does not wake it
 class AudioStream:
     """Decodes a source in a thread of its own; an iterator and an async iterator of PcmChunk.
 
-    Spans are decoded one behind the other without a gap; a chunk never reaches from one into the
-    next. `chunk_frames` is the length of a chunk (less at the end of a span), `buffer_seconds` how
-    much decoded sound may wait for the consumer before the decoding waits in turn.
+    All chunks are of one spec: `output`, or else that of the first span. Other channel counts are
+    mixed by ITU-R BS.775 and not attenuated, so that loud sound may overshoot full scale; other
+    sample rates are resampled by soxr, the extra `resample`: where that is missing, a span of
+    another rate raises UnsupportedFormat naming it.
+
+    Spans are decoded one behind the other; a chunk never reaches from one into the next. Where
+    spans of one timeline tell their times, what they both hold comes once, and silence fills what
+    is missing between them and counts as a loss. Times that are off by less than 2 ms, or by more
+    than 10 s, are not believed.
+
+    `chunk_frames` is the most frames of a chunk, and the usual number; `buffer_seconds` how much
+    decoded sound may wait for the consumer before the decoding waits in turn.
 
     What stops the decoding is raised behind the chunks decoded before it, as the same object, each
     time the next chunk is asked for. `strict` is that of `open_decoder`.
@@ -37,6 +47,7 @@ class AudioStream:
         self,
         source: SpanFiles | BinaryFile,
         *,
+        output: PcmSpec | None = None,
         chunk_frames: int = 4096,
         buffer_seconds: float = 2.0,
         strict: bool = False,
@@ -49,12 +60,14 @@ class AudioStream:
         if isinstance(source, Interruptible):
             self._queue.interrupt, self._queue.proceed = source.interrupt, source.proceed
         # The thread must not hold the stream itself, or a forgotten one could never be collected.
-        loop = DecodeLoop(source, self._queue, chunk_frames=chunk_frames, strict=strict)
+        loop = DecodeLoop(
+            source, self._queue, output=output, chunk_frames=chunk_frames, strict=strict
+        )
         self._thread = threading.Thread(target=loop.run, name="kithara-decode", daemon=True)
 
     @property
     def spec(self) -> PcmSpec:
-        """Return the spec of the first span, waiting (blocking) until it is known.
+        """Return the spec of every chunk, waiting (blocking) until the first span is opened.
 
         Raises what kept the first span from being opened, DecoderClosed after an early close.
         """
@@ -74,7 +87,7 @@ class AudioStream:
 
     @property
     def frames(self) -> int | None:
-        """Return how many frames the first span promises, or None; waits like `spec`."""
+        """Return how many frames, of `spec`, the first span promises, or None; waits like it."""
         return self._wait_opened().frames
 
     @property
@@ -94,6 +107,11 @@ class AudioStream:
         Bounded, as a decoder's `losses` are.
         """
         return self._queue.losses
+
+    @property
+    def stats(self) -> StreamStats:
+        """Return what happened so far; never waits."""
+        return self._queue.stats
 
     @property
     def position(self) -> int:
