@@ -78,6 +78,7 @@ class Scripted:
             yield Body(self, Head(start, total, announced), end)
         finally:
             self.open_now -= 1
+            self.progressed()
 
     def progressed(self) -> None:
         for condition, event in self.watchers:
@@ -535,3 +536,81 @@ async def test_a_sink_that_is_complete_has_nothing_to_start(resource: StreamingR
     async with Fetcher(Scripted(), resource) as fetcher:
         with pytest.raises(RuntimeError, match="complete"):
             await fetcher.start()
+
+
+async def test_a_request_that_is_held_for_long_is_given_up(resource: StreamingResource) -> None:
+    """And the next one begins once half of the read-ahead is used up."""
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=100_000, hold=0.01) as fetcher:
+        cursor = fetcher.cursor()
+        await fetcher.start()
+        await origin.until(lambda: origin.open_now == 0)
+        assert origin.asked == [(0, None)]
+        assert 100_000 <= resource.available(0) <= 100_000 + CHUNK
+        cursor.advance(40_000)
+        await settle()
+        assert len(origin.asked) == 1
+        cursor.advance(60_000)
+        await origin.until(lambda: len(origin.asked) == 2 and origin.open_now == 0)
+        assert origin.asked[1][0] <= 100_000 + CHUNK
+        cursor.need(900_000)
+        await resource.wait_range_async(900_000, 900_001)
+        await fetcher.wait_complete()
+        assert resource.read_at(0, len(DATA)) == DATA
+        assert origin.sent == len(DATA)
+
+
+async def test_what_cannot_be_asked_for_again_is_held_for_ever(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted(ranges=False)
+    async with Fetcher(origin, resource, look_ahead=100_000, hold=0.001) as fetcher:
+        await fetcher.start()
+        with pytest.raises(TimeoutError):
+            await resource.wait_range_async(0, len(DATA), 0.05)
+        assert origin.open_now == 1
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None)]
+
+
+async def test_while_paused_only_what_is_missed_is_fetched(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=2_000_000) as fetcher:
+        cursor = fetcher.cursor()
+        fetcher.pause()
+        await fetcher.start()
+        fetcher.fetch_whole()
+        await resource.wait_range_async(0, 64 * 1024)
+        await settle()
+        assert resource.available(0) <= 64 * 1024 + CHUNK
+        cursor.need(500_000)
+        await resource.wait_range_async(500_000, 500_001)
+        await settle()
+        assert origin.sent <= 2 * (64 * 1024 + 2 * CHUNK)
+        fetcher.resume()
+        await fetcher.wait_complete()
+        assert fetcher.stats.bytes_received == len(DATA)
+
+
+async def test_filled_holes_are_told(resource: StreamingResource) -> None:
+    filled: list[tuple[int, int]] = []
+    origin = Scripted()
+    fetcher = Fetcher(
+        origin,
+        resource,
+        look_ahead=100_000,
+        read_through=1000,
+        on_filled=lambda start, stop: filled.append((start, stop)),
+    )
+    async with fetcher:
+        cursor = fetcher.cursor()
+        cursor.need(600_000)
+        await fetcher.start()
+        await resource.wait_range_async(600_000, 700_000)
+        assert filled == []
+        await fetcher.wait_complete()
+    assert filled
+    assert all(start < stop for start, stop in filled)
+    told = fetcher.stats
+    assert told.time_to_first_byte is not None
+    assert told.retries == 0

@@ -12,11 +12,15 @@ class TransferStats:
         requests: requests sent.
         bytes_received: bytes that came over the network, repeated ones included.
         bytes_cached: bytes that were in the cache when the session opened them.
+        retries: requests that broke and were sent again.
+        time_to_first_byte: seconds from the first request to its answer; None without one.
     """
 
     requests: int = 0
     bytes_received: int = 0
     bytes_cached: int = 0
+    retries: int = 0
+    time_to_first_byte: float | None = None
 
 
 class Cursor:

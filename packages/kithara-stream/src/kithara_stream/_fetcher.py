@@ -8,14 +8,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from ._coverage import Coverage
 from ._cursor import Cursor, TransferStats
 from ._errors import BodyEnded, Cancelled
 from ._link import Link
 from ._protocols import Origin, OriginHead, Sink
+from ._tally import Tally
 from ._transfer import Transfer
 
 LOOK_AHEAD = 8 * 1024 * 1024
+_AHEAD_WHEN_PAUSED = 64 * 1024
 _MOST_TRANSFERS = 4
+HOLD_SECONDS = 10.0
 
 
 class Fetcher:
@@ -27,11 +31,13 @@ class Fetcher:
     most `read_through` bytes; None measures that from the link); a read elsewhere opens a second
     one and leaves the first where it is, so that a look at the tail does not cost the head. A
     request that is `look_ahead` bytes ahead of its readers is not read from any more: the socket
-    is held back, and nothing piles up in memory. Until the first reader comes, one is assumed at
-    the start.
+    is held back, and nothing piles up in memory; after `hold` seconds it is given up, so that it
+    keeps no connection from others, and the rest is asked for by range once half of the read-ahead
+    is used up. Until the first reader comes, one is assumed at the start.
 
     Belongs to the running event loop; an async context manager that cancels what it started.
-    `on_progress` is called on the loop with the number of bytes received so far.
+    `on_progress` is called on the loop with the number of bytes received so far, `on_filled` with
+    a range that no reader had asked for.
     """
 
     def __init__(
@@ -41,33 +47,38 @@ class Fetcher:
         *,
         look_ahead: int = LOOK_AHEAD,
         read_through: int | None = None,
+        hold: float = HOLD_SECONDS,
         on_progress: Callable[[int], None] | None = None,
+        on_filled: Callable[[int, int], None] | None = None,
     ) -> None:
         self._origin = origin
         self._sink = sink
         self._look_ahead = look_ahead
         self._fixed_read_through = read_through
         self._link = Link()
+        self._hold = hold
         self._on_progress = on_progress
+        self._on_filled = on_filled
+        self._tally = Tally()
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._lock = threading.Lock()
         self._cursors: list[Cursor] | None = None
         self._wake_sent = False
         self._transfers: list[Transfer] = []
+        self._coverage = Coverage(sink, self._transfers)
         self._planner: asyncio.Task[None] | None = None
         self._head: asyncio.Future[OriginHead] = self._loop.create_future()
         self._ranges_work = True
         self._whole = False
+        self._paused = False
         self._crowded = False
         self._closed = False
-        self._requests = 0
-        self._received = 0
 
     @property
     def stats(self) -> TransferStats:
         """Requests and bytes so far."""
-        return TransferStats(requests=self._requests, bytes_received=self._received)
+        return self._tally.stats()
 
     async def start(self) -> OriginHead:
         """Send the first request, for the start of the resource; answer its head.
@@ -88,6 +99,16 @@ class Fetcher:
     def fetch_whole(self) -> None:
         """Fetch everything that is missing, whether a reader needs it or not. On the loop only."""
         self._whole = True
+        self._changed.set()
+
+    def pause(self) -> None:
+        """Fetch what readers wait for, and hardly more, until `resume`. On the loop only."""
+        self._paused = True
+        self._changed.set()
+
+    def resume(self) -> None:
+        """Read ahead again, and fetch all if that was asked for. On the loop only."""
+        self._paused = False
         self._changed.set()
 
     async def ended(self) -> Exception | None:
@@ -173,6 +194,9 @@ class Fetcher:
 
     def _judge(self, transfer: Transfer) -> None:
         assert transfer.task is not None
+        filled = transfer.filling_from
+        if filled is not None and filled < transfer.frontier and self._on_filled is not None:
+            self._on_filled(filled, transfer.frontier)
         if transfer.task.cancelled():
             return
         error = transfer.task.exception()
@@ -181,6 +205,7 @@ class Fetcher:
             # may break in silence: what is missing is asked for anew, and then errors count.
             if not transfer.idle and not transfer.was_held:
                 raise error
+            self._tally.retries += 1
         elif transfer.ended and self._sink.length is None:
             self._sink.set_length(transfer.frontier)
         elif transfer.ended and not transfer.leaving:
@@ -192,42 +217,34 @@ class Fetcher:
 
     def _plan(self) -> None:
         length = self._sink.length
-        step = max(1, self._look_ahead // 8)
+        look_ahead = self._ahead
+        step = max(1, look_ahead // 8)
         self._crowded = False
         for cursor in self._readers():
             position = cursor.position
             cursor.planned_from, cursor.planned_to = position - step, position + step
-            gap = position + self._covered(position)
-            if gap == length or gap - position >= self._look_ahead:
+            gap = self._coverage.gap(position)
+            # What was given up while it stood still is asked for once half of it is read.
+            if gap - position >= max(1, look_ahead // 2) or self._under_way(gap):
                 continue
-            if length is not None and gap > length:
-                continue
-            if self._under_way(gap):
+            if length is not None and gap >= length:
                 continue
             if self._has_room() or (gap == position and self._make_room()):
                 self._begin(gap)
             elif gap == position:
                 self._crowded = True
         idle = not any(self._serves(transfer) for transfer in self._alive)
-        if self._whole or (idle and self._nearly_whole(length)):
-            self._fill(self._covered(0))
+        missing = self._coverage.missing()
+        if not self._paused and (self._whole or (idle and 0 < missing <= self._look_ahead)):
+            self._fill(self._coverage.gap(0))
         for transfer in self._transfers:
             transfer.allow(self._limit(transfer), step)
 
     def _first_gap(self) -> int:
         """Where the first request begins: at what the newest reader lacks, else at the start."""
-        position = self._readers()[0].position
-        gap = position + self._covered(position)
+        gap = self._coverage.gap(self._readers()[0].position)
         length = self._sink.length
-        return gap if length is None or gap < length else self._covered(0)
-
-    def _nearly_whole(self, length: int | None) -> bool:
-        """Answer whether what is missing fits into the read-ahead: small holes are filled then."""
-        missing, offset = 0, 0
-        while length is not None and (hole := self._sink.next_hole(offset, length)) is not None:
-            missing += hole[1] - hole[0]
-            offset = hole[1]
-        return 0 < missing <= self._look_ahead
+        return gap if length is None or gap < length else self._coverage.gap(0)
 
     def _readers(self) -> list[Cursor]:
         """The readers, newest first."""
@@ -236,17 +253,9 @@ class Fetcher:
                 return [Cursor(self._wake, self._leave)]
             return self._cursors[::-1]
 
-    def _covered(self, offset: int) -> int:
-        """Count the bytes from `offset` on that are in the sink or on their way into it."""
-        end = offset
-        while True:
-            count = self._sink.available(end)
-            for transfer in self._transfers:
-                if transfer.holds(end):
-                    count = max(count, transfer.frontier - end)
-            if not count:
-                return end - offset
-            end += count
+    @property
+    def _ahead(self) -> int:
+        return min(self._look_ahead, _AHEAD_WHEN_PAUSED) if self._paused else self._look_ahead
 
     @property
     def _read_through(self) -> int:
@@ -268,25 +277,25 @@ class Fetcher:
 
     def _limit(self, transfer: Transfer) -> float:
         """How far the readers near a transfer want it to go; its frontier if there is none."""
-        if transfer.filling:
+        if transfer.filling_from is not None and not self._paused:
             return math.inf
         edge = transfer.frontier + self._reach
         near = [cursor.position for cursor in self._readers() if cursor.position <= edge]
-        return max(near) + self._look_ahead if near else transfer.frontier
+        return max(near) + self._ahead if near else transfer.frontier
 
     def _serves(self, transfer: Transfer) -> bool:
         return self._limit(transfer) > transfer.frontier
 
     def _fill(self, hole: int) -> None:
         """Fill the first hole, by a request that stands right before it or by one more."""
-        if hole == self._sink.length or any(transfer.filling for transfer in self._alive):
+        if hole == self._sink.length or any(t.filling_from is not None for t in self._alive):
             return
         distance = 0 if self._ranges_work else math.inf
         ready = [transfer for transfer in self._alive if transfer.reaches(hole, distance)]
         if ready:
-            ready[0].filling = True
+            ready[0].filling_from = hole
         elif self._has_room() or self._make_room(only_idle=True):
-            self._begin(hole).filling = True
+            self._begin(hole).filling_from = hole
         else:
             self._crowded = True
 
@@ -306,28 +315,15 @@ class Fetcher:
     def _begin(self, start: int) -> Transfer:
         if not self._ranges_work:
             start = 0
-        transfer = Transfer(start, self._hole_end(start))
+        stop = self._coverage.hole_end(start, self._read_through) if self._ranges_work else None
+        transfer = Transfer(start, stop)
         transfer.task = self._loop.create_task(self._pull(transfer))
         transfer.task.add_done_callback(lambda _: self._changed.set())
         self._transfers.append(transfer)
         return transfer
 
-    def _hole_end(self, start: int) -> int | None:
-        """Where a request from `start` should stop: None for the end of the resource."""
-        length = self._sink.length
-        if length is None or not self._ranges_work:
-            return None
-        stop = start
-        while (hole := self._sink.next_hole(stop, length)) is not None:
-            stop = hole[1]
-            island = self._covered(stop)
-            if island > self._read_through:
-                return stop
-            stop += island
-        return None
-
     async def _pull(self, transfer: Transfer) -> None:
-        self._requests += 1
+        self._tally.requests += 1
         time = self._loop.time
         asked = time()
         async with self._origin.open(transfer.start, transfer.stop) as body:
@@ -342,6 +338,7 @@ class Fetcher:
                 for other in self._alive
             ):
                 return  # that one brings all that this one could
+            self._tally.answered(time() - asked)
             waiting: float | None = None
             async for chunk in body:
                 # What was there before anybody waited for it tells nothing about the link.
@@ -349,14 +346,18 @@ class Fetcher:
                     self._link.received(len(chunk), time() - waiting)
                 await self._sink.write_at(transfer.frontier, chunk)
                 transfer.frontier += len(chunk)
-                self._received += len(chunk)
+                self._tally.received += len(chunk)
                 if self._on_progress is not None:
-                    self._on_progress(self._received)
+                    self._on_progress(self._tally.received)
                 if self._crowded:
                     self._changed.set()
                 if self._is_there_already(transfer):
                     return
-                was_held = await transfer.until_wanted(self._sink.length)
+                length = self._sink.length
+                patience = self._hold if self._ranges_work and length is not None else None
+                was_held = await transfer.until_wanted(length, patience)
+                if transfer.leaving:
+                    return
                 waiting = None if was_held else time()
             transfer.ended = True
 

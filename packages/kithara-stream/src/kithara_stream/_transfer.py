@@ -15,7 +15,7 @@ class Transfer:
         self.frontier = start
         self.answered = False
         self.ended = False
-        self.filling = False
+        self.filling_from: int | None = None
         self.was_held = False
         self.leaving = False
         self.task: asyncio.Task[None] | None = None
@@ -41,16 +41,20 @@ class Transfer:
         if self.frontier + slack <= limit:
             self._wanted.set()
 
-    async def until_wanted(self, length: int | None) -> bool:
+    async def until_wanted(self, length: int | None, patience: float | None) -> bool:
         """Hold the socket back while the frontier is at the limit, short of the body's end.
 
-        Answers whether it had to.
+        Answers whether it had to. It is `leaving` if nobody wanted more for `patience` seconds.
         """
         if not self.idle or self.frontier in (self.stop, length):
             return False
         self.was_held = True
         self._wanted.clear()
-        await self._wanted.wait()
+        try:
+            async with asyncio.timeout(patience):
+                await self._wanted.wait()
+        except TimeoutError:
+            self.leaving = True
         return True
 
     @property
