@@ -84,16 +84,26 @@ class Recording:
         self.fresh = True
         return self
 
-    def segment(self, name: str, size: int = 5000) -> "Recording":
+    def segment(
+        self, name: str, size: int = 5000, *, seconds: float = 2.5, head: bytes = b""
+    ) -> "Recording":
         if self.fresh and self.init:
             self.parts.append(self.init)
         self.fresh = False
-        clear = self.rng.randbytes(size)
+        clear = head + self.rng.randbytes(size - len(head))
         self.parts.append(clear)
         self.serve(name, self._code(clear))
-        self.lines += ["#EXTINF:2.5,", name]
+        self.lines += [f"#EXTINF:{seconds:g},", name]
         self.sequence += 1
         return self
+
+    def at(self, name: str, ticks: int, *, seconds: float = 2.5, size: int = 5000) -> "Recording":
+        """A segment of packed audio whose ID3 tag tells its time, in ticks of 90 kHz."""
+        owner = b"com.apple.streaming.transportStreamTimestamp\0"
+        frame = owner + (ticks % 2**33).to_bytes(8, "big")
+        tag = b"PRIV" + len(frame).to_bytes(4, "big") + b"\0\0" + frame
+        head = b"ID3\4\0\0" + bytes([0, 0, 0, len(tag)]) + tag
+        return self.segment(name, size, seconds=seconds, head=head)
 
     def publish(self) -> "Recording":
         text = "\n".join([*self.lines, "#EXT-X-ENDLIST", ""])

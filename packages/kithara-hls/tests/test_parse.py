@@ -150,7 +150,7 @@ def test_only_http_is_followed() -> None:
         media(listed("#EXTINF:6,", "file:///etc/passwd"))
 
 
-def test_live_and_gaps_are_facts_and_not_playable() -> None:
+def test_live_and_gaps_are_facts_and_live_is_not_playable() -> None:
     live = media("#EXTM3U\n#EXTINF:6,\na.ts")
     assert not live.ended
     with pytest.raises(UnsupportedHls, match="live"):
@@ -158,10 +158,7 @@ def test_live_and_gaps_are_facts_and_not_playable() -> None:
     media("#EXTM3U\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:6,\na.ts").require_playable()
     gap = media(listed("#EXTINF:6,", "a.ts", "#EXT-X-GAP", "#EXTINF:6,", "b.ts"))
     assert [s.gap for s in gap.segments] == [False, True]
-    with pytest.raises(
-        UnsupportedHls, match=r"EXT-X-GAP .* segment 1 \(https://cdn.test/music/b.ts"
-    ):
-        gap.require_playable()
+    gap.require_playable()
 
 
 # -- byte ranges -------------------------------------------------------------------------------

@@ -270,9 +270,9 @@ class Delivery:
         for step in steps:
             self._release(step)
 
-    def begin_span(self) -> None:
-        """The next part begins a span."""
-        self._fresh_span = True
+    def begin_timed_span(self) -> None:
+        """The next part begins a span, and tells when it is heard: something is left out."""
+        self._fresh_span = self.tells_time = True
 
     def give_up_laid(self, step: Step) -> None:
         """Nothing follows a laid step that failed; what is there of it stays readable."""

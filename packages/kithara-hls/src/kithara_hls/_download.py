@@ -292,6 +292,8 @@ class Downloads:
         """One request; True once all is stored, False to ask again from the beginning."""
         resource, planned = download.resource, download.planned
         assert resource is not None
+        if download.received:
+            await resource.flush()  # what came before the last try broke
         held = resource.available(0)
         if held and held == resource.length:
             resource.confirm()  # an earlier run did not come to commit it

@@ -142,6 +142,8 @@ class Pipeline:
             again = self.delivery.take_back_unreached()
             if again is not None:
                 self._next = again
+                self._table.go_on()
+                self.over.clear()
         self.wake()
 
     async def seek(self, seconds: float) -> SeekPoint:
@@ -223,6 +225,7 @@ class Pipeline:
                     async with asyncio.timeout(asks):
                         await self._woken.wait()
         finally:
+            self._tell_progress()
             if self._loading is not None:
                 self._loading.cancel()
                 await asyncio.wait([self._loading])
@@ -254,12 +257,11 @@ class Pipeline:
         self.over.set()
 
     def _tell_progress(self) -> None:
-        furthest = self._table.furthest()
-        heard = self._table.heard_at(furthest) if furthest else None
-        if heard is not None and heard[0].index is not None and heard[0].variant != self._applied:
-            self._applied = heard[0].variant
-            variant = self._variants.all[self._applied]
-            self._publish(VariantApplied(variant=variant, index=heard[0].index))
+        for heard in self._table.newly_heard():
+            if heard.index is not None and heard.variant != self._applied:
+                self._applied = heard.variant
+                variant = self._variants.all[heard.variant]
+                self._publish(VariantApplied(variant=variant, index=heard.index))
         level = self.delivery.buffered()
         if abs(level - self._level) >= 1:
             self._level = level
@@ -445,7 +447,7 @@ class Pipeline:
         elif self._options.lost == "silence":
             lost = self._lost(step, error)
             self.delivery.take_away(step)
-            self.delivery.tells_time = True
+            self.delivery.begin_timed_span()
             start = float(step.position.start)
             self._publish(
                 SegmentSkipped(index=step.index, start=start, duration=lost.duration, error=lost)

@@ -6,7 +6,6 @@ from typing import Final
 from kithara_net import RangeSpec
 
 from ._errors import UnsupportedHls
-from ._urls import redacted
 
 __all__ = (
     "EncryptionKey",
@@ -145,7 +144,7 @@ class MediaPlaylist:
         return sum(segment.duration for segment in self.segments)
 
     def require_playable(self) -> None:
-        """Raise UnsupportedHls for a live list and for gaps: both are told apart, not guessed."""
+        """Raise UnsupportedHls for a live list."""
         if not self.ended and self.playlist_type != "vod":
             raise UnsupportedHls(
                 "a live playlist",
@@ -153,10 +152,3 @@ class MediaPlaylist:
                 "only recordings can be opened",
                 url=self.url,
             )
-        for segment in self.segments:
-            if segment.gap:
-                raise UnsupportedHls(
-                    "EXT-X-GAP",
-                    f"segment {segment.index} ({redacted(segment.url)}) does not exist",
-                    url=self.url,
-                )

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +46,8 @@ class PartTable:
         self._closed = False
         self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
+        self._begun = 0
+        self._reached = 0
         self._woken_at = 0
         self._woken_part = 0
         self._calls = 0
@@ -88,6 +90,13 @@ class PartTable:
                 return None
             part = self._parts[at]
             return part.heard, part.heard.start + part.heard.duration * _share(part, offset)
+
+    def newly_heard(self) -> list[Heard]:
+        """The parts that the furthest reader has begun to read since this was asked last."""
+        with self._changed:
+            at = bisect_left(self._starts, self._reached)
+            begun, self._begun = self._begun, max(self._begun, at)
+            return [part.heard for part in self._parts[begun:at]]
 
     def unread(self) -> list[tuple[Part, float]]:
         """The parts that the furthest reader has not read to the end, and the seconds left."""
@@ -245,6 +254,7 @@ class PartTable:
             if position is not None:
                 place.position = position
                 place.promised = max(place.promised, position)
+                self._reached = max(self._reached, position)
             place.wanted = wanted
             at = bisect_right(self._starts, place.position)
             if wanted or abs(place.position - self._woken_at) >= _STRIDE or at != self._woken_part:
@@ -338,6 +348,7 @@ class PartTable:
     def _take_back(self, keep: int) -> list[Part]:
         taken, self._parts[keep:] = self._parts[keep:], []
         del self._starts[keep:]
+        self._begun = min(self._begun, keep)
         for part in taken:
             self._give_back(part)
             if self._span_starts.get(part.span) == part.start:
