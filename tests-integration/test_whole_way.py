@@ -26,6 +26,10 @@ HLS = {
     "media3-cmaf-multi-segment/playlist.m3u8 best": "media3-cmaf-multi-segment/stream_0.m3u8",
 }  # fmt: skip
 
+# Its init section has an edit list: the first AAC frame is encoder delay, and is not to be heard.
+# ffmpeg plays it all the same; without it the length is that of the playlist, 3 s and the padding.
+ENCODER_DELAY = {"media3-cmaf-multi-segment/playlist.m3u8 best": 1024}
+
 LOSSLESS = (
     "flac-test-files/01_-_blocksize_4096.flac",
     "flac-test-files/41_-_6_channels_(5.1).flac",
@@ -50,7 +54,7 @@ def test_hls_against_ffmpeg(
     path, variant = case.split()
     # ffmpeg reads a key only if its name looks like media, or if it is told to read any.
     options = ["-allowed_extensions", "ALL"] if "aes128" in case else []
-    expected = ffmpeg_pcm(server.url(HLS[case]), *options)
+    expected = ffmpeg_pcm(server.url(HLS[case]), *options)[ENCODER_DELAY.get(case, 0) :]
     pcm = kithara_cli.decode(server.url(path), "--variant", variant)
     assert pcm.shape == expected.shape
     if case.startswith("kithara"):

@@ -16,11 +16,11 @@ from ._errors import (
     ResourceClosed,
     ResourceIncomplete,
     StorageFailed,
-    from_os_error,
 )
 from ._models import ResourceStatus, WaitOutcome
 from ._part import Part, Role
 from ._ranges import RangeSet
+from ._spill import Spill
 from ._waiters import Answer, TaskWaiter, Waiter, wake_all
 
 Observer: TypeAlias = Callable[[int, int], None]
@@ -47,8 +47,10 @@ class Body:
         "failure",
         "length",
         "lock",
+        "on_full",
         "part",
         "ranges",
+        "spill",
         "status",
         "stored",
         "taken",
@@ -63,6 +65,8 @@ class Body:
         self.length = part.length
         self.failure: Exception | None = None
         self.confirmed = part.role is not Role.LEAD  # that one asks: see `confirm`
+        self.on_full: Callable[[DiskFull], None] | None = None
+        self.spill: Spill | None = None  # what found no room on the disk
         self.broken = False  # the disk failed us: nothing more is stored
         self.taken = 0  # writes that the writer accepted; changes only under its lock
         self.top = 0  # where the farthest of them ends
@@ -175,47 +179,20 @@ class Body:
         wake_all(settled)
         return True
 
-    def read(self, offset: int, view: memoryview) -> int:
-        """Copy what is there from `offset` on."""
+    def go_on_in_memory(self, failure: StorageFailed) -> bool:
+        """Whether the disk is full and what comes now is kept in memory. Tells the first time."""
+        if self.on_full is None or not isinstance(failure, DiskFull):
+            return False
         with self.lock:
-            self.check_open("read_into")
-            count = min(self.ranges.available(offset), len(view))
-        part = self.part
-        if count == 0:
-            return 0
-        if not part.file.enter():
-            raise ResourceClosed(path=self.path, operation="read_into")
-        try:
-            done = part.fs.read_all(part.file.fd, view[:count], offset)
-        except OSError as error:
-            raise from_os_error(error, path=self.path, operation="read") from error
-        finally:
-            part.file.leave()
-        if done < count:
-            raise StorageFailed(
-                f"{self.path.name}: bytes {offset + done}-{offset + count - 1} are gone; "
-                "something else changed the file, remove it and fetch it again",
-                path=self.path,
-                operation="read",
-            )
-        return done
+            first = self.spill is None
+            if first:
+                self.spill = Spill()
+                failure.kept = self.ranges.total
+        if first:
+            self.on_full(failure)
+        return True
 
-    def try_read(self, offset: int, view: memoryview) -> int:
-        """As `read`, without a lock, and without waiting for the disk."""
-        part = self.part
-        if self.closed:
-            raise ResourceClosed(path=self.path, operation="try_read")
-        if not part.file.enter():
-            return 0  # closed just now, or another file took its place
-        try:
-            count = min(self._glance(offset), len(view))
-            return part.fs.try_preadv(part.file.fd, (view[:count],), offset) if count else 0
-        except OSError as error:
-            raise from_os_error(error, path=self.path, operation="read") from error
-        finally:
-            part.file.leave()
-
-    def _glance(self, offset: int) -> int:
+    def glance(self, offset: int) -> int:
         """`ranges.available` without the lock: it counts if nothing changed meanwhile."""
         for _ in range(_TRIES):
             before = self._version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from ._errors import (
     from_os_error,
 )
 from ._models import Durability
-from ._part import Part, Role
+from ._part import Role
 from ._ranges import RangeSet
+from ._reading import copy
 from ._records import Extent
 from ._waiters import Answer, TaskWaiter, Waiter, wake_all
 
@@ -73,10 +74,10 @@ class Filler:
         if failure is None and not body.broken and part.file.enter():
             plan = Plan(writes, body.ranges)
             try:
-                part.write(plan.runs)
-                differing = plan.first_difference(part)
+                self._keep(lambda: part.write(plan.runs), plan)
+                differing = plan.first_difference(body)
                 if differing is None:
-                    part.record(plan.extents, body.length)
+                    self._keep(lambda: part.record(plan.extents, body.length), plan)
                     extents = plan.extents
                 else:
                     failure = ContentMismatch(path=body.path, offset=differing)
@@ -91,6 +92,24 @@ class Filler:
         elif part.journal is not None and part.durability is not Durability.NONE:
             self._note(sum(stop - start for start, stop, _ in extents))
         self._end_if_closed()
+
+    def _keep(self, step: Callable[[], None], plan: Plan) -> None:
+        """Do a step of storing on the disk; once that is full, keep the bytes in memory if asked.
+
+        Each of the two steps, writing and recording, may be the one that meets the full disk.
+        """
+        body = self.body
+        if body.spill is None:
+            try:
+                step()
+            except OSError as error:
+                failure = _translated(error, body, "write")
+                if not body.go_on_in_memory(failure):
+                    raise
+            else:
+                return
+        assert body.spill is not None
+        body.spill.write(body.part, body.ranges, plan.runs)
 
     def close(self) -> None:
         """Let go of the file, once what was accepted is on it."""
@@ -116,7 +135,7 @@ class Filler:
     def begin(self) -> None:
         """Open the journal, if that was not done. Writer thread."""
         body, part = self.body, self.body.part
-        if body.broken or not part.file.enter():
+        if body.broken or body.spill is not None or not part.file.enter():
             return
         try:
             part.begin()
@@ -207,11 +226,11 @@ class Plan:
             if at < stop:
                 self._repeats.append((at, view[at - start :]))
 
-    def first_difference(self, part: Part) -> int | None:
+    def first_difference(self, body: Body) -> int | None:
         """Where bytes that were written before differ from those that come again."""
         for offset, view in self._repeats:
             found = memoryview(bytearray(len(view)))
-            count = part.fs.read_all(part.file.fd, found, offset)
+            count = copy(body, offset, found)
             if count < len(view) or found != view:
                 return offset + next(
                     (at for at in range(count) if found[at] != view[at]), count
@@ -254,7 +273,8 @@ class Barrier:
                     part.barrier()
             except OSError as error:
                 answer = failure = _translated(error, body, "sync")
-                body.break_off(failure, withdrawn=part.doomed)
+                if part.doomed or not body.go_on_in_memory(failure):
+                    body.break_off(failure, withdrawn=part.doomed)
             finally:
                 part.file.leave()
         self._filler.synced()
@@ -287,6 +307,9 @@ class Commit:
             answer = ResourceClosed(path=body.path, operation="commit")
         if answer is not None:
             _answer(self._waiter, answer)
+            return None
+        if body.spill is not None:  # some of it is in memory: it is whole for this handle only
+            self._finish(None)
             return None
         try:
             if part.name_it(self._length):

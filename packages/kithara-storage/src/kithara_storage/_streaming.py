@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import _reading as reading
 from ._body import Body, Observer
-from ._check import check_bytes
-from ._errors import NotWritable, ResourceClosed, from_os_error
+from ._check import check
+from ._errors import DiskFull, NotWritable, ResourceClosed, from_os_error
 from ._filler import Commit, Filler
 from ._follower import Follower
 from ._fs import FsOps
+from ._generation import begun_anew
 from ._models import Durability, Identity, ResourceStatus, WaitOutcome
-from ._part import Part, Role, open_part, open_private, sweep_leftovers
+from ._part import Part, Role, open_part, sweep_leftovers
 from ._waiters import CancelToken, TaskWaiter, wake_all
 from ._waiting import raise_or_return, wait_in_task, wait_in_thread
 from ._writer import DiskWriter
@@ -173,25 +176,23 @@ class StreamingResource:
                 body.part.identity = None if identity is None else dict(identity)
                 body.confirmed = True
         if not blank:
-            self._begin_anew(None if identity is None else dict(identity))
+            old = self._filler
+            self._body, self._filler = begun_anew(body, self._writer, identity)
+            old.close()
 
-    def _begin_anew(self, identity: Identity | None) -> None:
-        old, filler = self._body, self._filler
-        part = old.part
-        try:
-            if part.role is Role.LEAD:
-                fresh = part.replaced()
-            else:
-                fresh = open_private(part.fs, part.final, part.durability)
-        except OSError as error:
-            raise from_os_error(error, path=self.path, operation="restart") from error
-        fresh.identity = identity
-        self._body = Body(fresh)
-        self._body.confirmed = True
-        self._filler = Filler(self._body, self._writer)
-        old.replaced()
-        old.close()
-        filler.close()
+    def spill(self, told: Callable[[DiskFull], None]) -> None:
+        """Go on in memory when the disk is full, instead of failing.
+
+        What finds no room then stays in memory until the resource is closed, as readable as the
+        rest; `commit` makes it complete for this handle only, and what is on the disk is kept for
+        next time. `told` hears it once, from a thread of the writer, and must not block.
+        """
+        self._body.on_full = told
+
+    @property
+    def spilled(self) -> bool:
+        """Whether the disk was full and some of the bytes are in memory only."""
+        return self._body.spill is not None
 
     def set_length(self, total: int) -> None:
         """State the length in bytes, once it is known; waits past the end answer `"eof"`.
@@ -315,7 +316,7 @@ class StreamingResource:
         short by somebody else.
         """
         with memoryview(buffer) as view, view.cast("B") as flat:
-            return self._body.read(offset, flat)
+            return reading.read(self._body, offset, flat)
 
     def check(self) -> bool | None:
         """Read a complete file again and compare it with the checksums of its record. Blocks.
@@ -324,19 +325,7 @@ class StreamingResource:
         tells, as for a file that was written without `resume`, or the resource is not complete.
         Raises `StorageFailed` if it cannot be read, `ResourceClosed` after close.
         """
-        with self._body.lock:
-            self._body.check_open("check")
-            part = self._body.part
-            if self.status is not ResourceStatus.COMPLETE:
-                return None
-        if not part.file.enter():
-            raise ResourceClosed(path=self.path, operation="check")
-        try:
-            return check_bytes(part)
-        except OSError as error:
-            raise from_os_error(error, path=self.path, operation="read") from error
-        finally:
-            part.file.leave()
+        return check(self._body)
 
     def try_read(self, offset: int, buffer: WriteableBuffer) -> int:
         """As `read_into`, for an audio callback: takes no lock and waits for no disk.
@@ -344,7 +333,7 @@ class StreamingResource:
         Fewer bytes than are there, or 0, where getting them would mean to wait.
         """
         with memoryview(buffer) as view, view.cast("B") as flat:
-            return self._body.try_read(offset, flat)
+            return reading.try_read(self._body, offset, flat)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """What is there from `offset` on, at most `size` bytes; as `read_into` otherwise."""
