@@ -4,7 +4,15 @@ from collections.abc import Callable
 import pytest
 
 from kithara_assets import DiskAssetStore
-from kithara_file import Changed, Complete, FileSession, FileSource, _revalidation
+from kithara_file import (
+    Changed,
+    Complete,
+    FileEvent,
+    FileSession,
+    FileSource,
+    MediaKnown,
+    _revalidation,
+)
 from kithara_net import RangeSpec
 from kithara_net.testing import Resource, Server
 
@@ -25,6 +33,12 @@ async def fetched(server: Server, source: Make, song: bytes, **behaviour: object
         await session.wait_complete()
     server.requests.clear()
     return resource
+
+
+def told(session: FileSession) -> list[FileEvent]:
+    """All that there is to tell of a file that is here."""
+    info, length = session.media_info, session.length or 0
+    return [MediaKnown(media_info=info, length=length), Complete(length=length, media_info=info)]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,7 @@ async def test_who_reads_the_old_version_may_end(server: Server, source: Make, s
         async with source(server.url("/a.mp3")) as session:
             assert await read_all(session) == song
             events = session.events()
-            changed, complete = await anext(events), await anext(events)
+            changed, _, complete = [await anext(events) for _ in range(3)]
         assert isinstance(changed, Changed)
         assert changed.reading == "old"
         assert isinstance(complete, Complete)
@@ -120,7 +134,7 @@ async def test_where_nobody_answers_the_cache_is_used(
     resource.behaviour = trouble  # type: ignore[assignment] # real ones
     async with source(server.url("/a.mp3")) as session:
         assert await read_all(session) == song
-        assert isinstance(await anext(session.events()), Complete)
+        assert [await anext(events) for events in [session.events()] * 2] == told(session)
 
 
 async def test_a_server_whose_tags_rotate_has_the_same_file(
@@ -129,4 +143,4 @@ async def test_a_server_whose_tags_rotate_has_the_same_file(
     await fetched(server, source, song, headers=STALE, rotate_etag=True)
     async with source(server.url("/a.mp3")) as session:
         assert await read_all(session) == song
-        assert isinstance(await anext(session.events()), Complete)
+        assert [await anext(events) for events in [session.events()] * 2] == told(session)

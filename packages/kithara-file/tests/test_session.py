@@ -1,7 +1,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import pytest
@@ -14,7 +14,10 @@ from kithara_file import (
     FileEvent,
     FileSession,
     FileSource,
+    HoleFilled,
+    MediaKnown,
     Progress,
+    SeekServed,
 )
 from kithara_net import BodyTruncated, ContentChanged, HttpClient, NetError, RangeSpec
 from kithara_net.testing import Behaviour, GeneratedContent, Server, pattern_bytes
@@ -296,13 +299,41 @@ async def test_events_from_first_to_last(server: Server, source: Make, song: byt
     complete = Complete(length=len(song), media_info=session.media_info)
     assert first[0] == connected
     assert first[-1] == complete
+    known = MediaKnown(length=len(song), media_info=session.media_info)
     progress = [event for event in first[1:-1] if isinstance(event, Progress)]
-    assert len(progress) == len(first) - 2
+    assert [event for event in first if event not in progress] == [connected, known, complete]
+    assert all(event.rate >= 0 for event in progress)
     assert {event.total for event in progress} <= {len(song)}
     received = [event.received for event in progress]
     assert received == sorted(received)
-    assert [event async for event in late] == [connected, complete]
-    assert [event async for event in session.events()] == [connected, complete]
+    assert [event async for event in late] == [connected, known, complete]
+    assert [event async for event in session.events()] == [connected, known, complete]
+
+
+async def test_events_of_seeking_and_of_filling(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song)
+    async with source(server.url("/a.mp3"), look_ahead=10_000) as session:
+        reader = session.reader()
+        reader.seek(3_000_000)
+        assert len(await asyncio.to_thread(reader.read, 100)) == 100
+        assert len(await asyncio.to_thread(reader.read, 100_000)) == 100_000
+        await session.wait_complete()
+        events = [event async for event in until_complete(session)]
+    seeks = [event for event in events if isinstance(event, SeekServed)]
+    assert [seek.offset for seek in seeks] == [3_000_000]
+    assert seeks[0].seconds > 0
+    holes = [event for event in events if isinstance(event, HoleFilled)]
+    assert holes
+    assert all(0 < hole.start < hole.stop <= len(long_song) for hole in holes)
+
+
+async def until_complete(session: FileSession) -> AsyncIterator[FileEvent]:
+    async for event in session.events():
+        yield event
+        if isinstance(event, Complete):
+            return
 
 
 @pytest.mark.parametrize("behaviour", [{"stall_after": 100_000}, {"stall_head": True}])

@@ -8,7 +8,7 @@ import pytest
 
 from kithara_assets import DiskAssetStore, OfflineMiss, ResourceKey, StoreClosed, asset_store
 from kithara_assets import InvalidUrl as InvalidAssetUrl
-from kithara_file import Complete, Connected, FileSession, FileSource, NotMedia
+from kithara_file import Complete, Connected, FileSession, FileSource, MediaKnown, NotMedia
 from kithara_net import (
     BodyTruncated,
     ConnectFailed,
@@ -70,7 +70,10 @@ async def test_a_complete_file_needs_no_request(
         assert session.stats.bytes_cached == len(song)
         events = session.events()
     info = MediaInfo(container="mp3")
-    assert [e async for e in events] == [Complete(length=len(song), media_info=info)]
+    assert [e async for e in events] == [
+        MediaKnown(length=len(song), media_info=info),
+        Complete(length=len(song), media_info=info),
+    ]
     assert server.requests == []
 
 
@@ -272,7 +275,7 @@ async def test_what_is_closed_below_is_told(
 ) -> None:
     server.add("/a.mp3", song)
     with pytest.raises(InvalidAssetUrl):
-        await source("no address").open()
+        await source("http://[no/address").open()
     await net.aclose()
     with pytest.raises(NetClosed):
         await source(server.url("/a.mp3")).open()

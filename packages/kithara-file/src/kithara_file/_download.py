@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from dataclasses import replace
 
 from kithara_assets import (
     Assets,
@@ -13,21 +13,33 @@ from kithara_assets import (
     ResourceStatus,
     StreamingResource,
 )
-from kithara_net import ContentChanged, Net
-from kithara_stream import Cancelled, Fetcher, OriginHead, TransferStats
+from kithara_net import Net, Retried, TraceEvent
+from kithara_stream import Cancelled, EventChannel, Fetcher, TransferStats
 
 from ._body import SNIFF_SIZE
-from ._events import Reading
+from ._events import Changed, Connected, FileEvent, HoleFilled, Progress
 from ._following import Following, soonest, wait_while
 from ._options import FileOptions
 from ._origin import HttpOrigin, shown
 from ._place import Place
+from ._rate import Rate
 from ._resumption import Resumption
 from ._revalidation import Revalidation
 
 FIRST_PATIENCE = 3.0
 """Seconds that a session waits for the first bytes of another one, before it asks itself."""
 _COPIED_AT_ONCE = 256 * 1024
+
+
+class Retries:
+    """A `Trace` that counts how often a net tried again."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, event: TraceEvent) -> None:
+        """Called by the net."""
+        self.count += isinstance(event, Retried)
 
 
 class Download:
@@ -48,18 +60,18 @@ class Download:
         net: Net,
         key: ResourceKey,
         options: FileOptions,
-        on_progress: Callable[[int], None],
-        on_connected: Callable[[HttpOrigin, OriginHead, int], None],
-        on_changed: Callable[[ContentChanged, Reading], None],
+        channel: EventChannel[FileEvent],
+        retries: Retries,
     ) -> None:
         self._url = url
         self._store = store
         self._net = net
         self._key = key
         self._options = options
-        self._on_progress = on_progress
-        self._on_connected = on_connected
-        self._on_changed = on_changed
+        self._channel = channel
+        self._rate = Rate()
+        self._retries = retries
+        self._paused = False
         self._loop = asyncio.get_running_loop()
         self._wanted = asyncio.Event()
         self._lock = threading.Lock()
@@ -81,10 +93,10 @@ class Download:
     def stats(self) -> TransferStats:
         """Requests, bytes from the network, bytes that were in the cache."""
         received = TransferStats() if self._fetcher is None else self._fetcher.stats
-        return TransferStats(
-            requests=received.requests,
-            bytes_received=received.bytes_received,
+        return replace(
+            received,
             bytes_cached=0 if self._held is None else self._held.kept,
+            retries=received.retries + self._retries.count,
         )
 
     async def open(self) -> None:
@@ -124,6 +136,11 @@ class Download:
         """Whether bytes may still be brought."""
         return self._work is not None
 
+    async def beginning(self, size: int) -> bytes:
+        """The first bytes: so many, or all of a shorter file."""
+        await self.resource.wait_range_async(0, size)
+        return self.resource.read_at(0, size)
+
     async def ended(self) -> Exception | None:
         """Wait until nothing more is brought; answer why: None when complete."""
         if self._work is None:
@@ -158,6 +175,18 @@ class Download:
             if self._held is not None:
                 self._held.resource.close()
 
+    def pause(self) -> None:
+        """Read ahead no more, until `resume`."""
+        self._paused = True
+        if self._fetcher is not None:
+            self._fetcher.pause()
+
+    def resume(self) -> None:
+        """Read ahead again."""
+        self._paused = False
+        if self._fetcher is not None:
+            self._fetcher.resume()
+
     def place(self) -> Place:
         """A place for one more reader, at the start. Any thread may call."""
         place = Place(self._wake, self._leave)
@@ -179,7 +208,7 @@ class Download:
             return False
         held.resource.close()
         gone = await checking.discard()
-        self._on_changed(error, "new" if gone else "old")
+        self._channel.publish(Changed(error=error, reading="new" if gone else "old"))
         if not gone:
             self._held = Resumption(self._open_resource(resume=True))
         return gone
@@ -221,7 +250,8 @@ class Download:
             origin,
             held.resource,
             look_ahead=self._options.look_ahead,
-            on_progress=self._on_progress,
+            on_progress=self._progressed,
+            on_filled=self._filled,
         )
         with self._lock:
             self._fetcher = fetcher
@@ -232,7 +262,15 @@ class Download:
         self.media_type = origin.media_type
         if self._whole:
             fetcher.fetch_whole()
-        self._on_connected(origin, head, held.kept)
+        if self._paused:
+            fetcher.pause()
+        event = Connected(
+            url=shown(origin.final_url),
+            total=head.total,
+            seekable=head.accepts_ranges,
+            resumed=held.kept,
+        )
+        self._channel.publish(event)
 
     async def _bring(self) -> None:
         if self._fetcher is None:
@@ -309,6 +347,14 @@ class Download:
         before.close()  # who waits there goes on here
         if own.status is ResourceStatus.PARTIAL:
             await self._connect()
+
+    def _progressed(self, received: int) -> None:
+        rate = self._rate.after(received, self._loop.time())
+        event = Progress(received=received, total=self.resource.length, rate=rate)
+        self._channel.publish(event, droppable=True)
+
+    def _filled(self, start: int, stop: int) -> None:
+        self._channel.publish(HoleFilled(start=start, stop=stop))
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # a closed loop follows nobody

@@ -5,7 +5,7 @@ class FileError(Exception):
     """Base of the errors of kithara-file.
 
     Attributes:
-        url: the URL without its query.
+        url: the URL without its query, or the path.
         recoverable: whether the same call may succeed later.
     """
 
@@ -16,8 +16,20 @@ class FileError(Exception):
         self.url = url
 
 
+class Unreadable(FileError):
+    """Raised when a local file is not there, or cannot be read.
+
+    Attributes:
+        reason: what the system says.
+    """
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        super().__init__(f"the file cannot be read ({reason}); check the path", url=url)
+        self.reason = reason
+
+
 class NotMedia(FileError):
-    """Raised when a server answered with something that is no media file: nothing is stored.
+    """Raised when something came that is no media file: nothing of it is stored.
 
     Attributes:
         container: what it is instead ("html", "hls"), or None for an empty body.
@@ -25,9 +37,9 @@ class NotMedia(FileError):
 
     def __init__(self, *, url: str, container: str | None) -> None:
         what = {
-            "html": "the server answered with an HTML page instead of audio; check the URL",
+            "html": "this is an HTML page instead of audio; check the URL",
             "hls": "this is an HLS playlist; open it with kithara-hls",
-            None: "the server answered with an empty file",
+            None: "this is an empty file",
         }.get(container, f"this is {container}, not a media file")
         super().__init__(what, url=url)
         self.container = container

@@ -28,16 +28,57 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaKnown:
+    """It is known what the file is.
+
+    Attributes:
+        media_info: what its first bytes and its headers say.
+        length: its size in bytes; None while unknown.
+    """
+
+    media_info: MediaInfo
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeekServed:
+    """A reader got bytes that it went to and that were not here.
+
+    Attributes:
+        offset: where it went.
+        seconds: how long it waited.
+    """
+
+    offset: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoleFilled:
+    """Bytes arrived that no reader had asked for.
+
+    Attributes:
+        start: the first of them.
+        stop: the one after the last.
+    """
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Bytes arrived. The only event that a slow subscriber may lose.
 
     Attributes:
         received: bytes received in this session.
         total: size of the file in bytes; None while unknown.
+        rate: bytes per second over the last two seconds.
     """
 
     received: int
     total: int | None
+    rate: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +119,6 @@ class Failed:
     error: Exception
 
 
-FileEvent: TypeAlias = Connected | Progress | Changed | Complete | Failed
+FileEvent: TypeAlias = (
+    Connected | MediaKnown | Progress | SeekServed | HoleFilled | Changed | Complete | Failed
+)

@@ -20,14 +20,16 @@ class Place:
         self.waiting_since: float | None = None
         """When it began to wait for the byte at its position; None while it does not wait."""
 
-    def need(self, offset: int) -> None:
-        """The reader is about to wait for the byte at `offset`."""
+    def need(self, offset: int) -> bool:
+        """The reader is about to wait for the byte at `offset`; answers whether it jumped there."""
+        jumped = offset != self.position
         self.position = offset
         self.waiting_since = monotonic()
         if (cursor := self._cursor) is not None:
             cursor.need(offset)
         else:
             self._wake()
+        return jumped
 
     def advance(self, offset: int) -> None:
         """The reader has read up to `offset`."""

@@ -1,7 +1,9 @@
 """One open file: what readers, watchers and waiters of it share."""
 
 import asyncio
+import contextlib
 import threading
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -16,8 +18,8 @@ from kithara_stream import (
     TransferStats,
 )
 
-from ._download import Download
-from ._events import Changed, Complete, Failed, FileEvent
+from ._events import Changed, Complete, Failed, FileEvent, MediaKnown, SeekServed
+from ._supply import Supply
 from ._view import View
 
 
@@ -30,26 +32,30 @@ class FileSession:
 
     def __init__(
         self,
-        download: Download,
+        supply: Supply,
         media_info: MediaInfo,
         channel: EventChannel[FileEvent],
+        owned: AsyncExitStack,
     ) -> None:
-        self._download = download
+        self._supply = supply
         self._media_info = media_info
         self._channel = channel
+        self._owned = owned
+        self._loop = asyncio.get_running_loop()
+        channel.publish(MediaKnown(media_info=media_info, length=supply.resource.length))
         self._views: set[View] = set()
         self._lock = threading.Lock()
         self._closed = False
         self._watcher: asyncio.Task[None] | None = None
-        if download.busy:
+        if supply.busy:
             self._watcher = asyncio.create_task(self._watch())
         else:
-            self._tell(download.outcome)
+            self._tell(supply.outcome)
 
     @property
     def length(self) -> int | None:
         """Size of the file in bytes; None while unknown."""
-        return self._download.resource.length
+        return self._supply.resource.length
 
     @property
     def media_info(self) -> MediaInfo:
@@ -59,11 +65,11 @@ class FileSession:
     @property
     def stats(self) -> TransferStats:
         """Requests, bytes from the network, bytes that were in the cache."""
-        return self._download.stats
+        return self._supply.stats
 
     def source(self) -> Source:
         """The bytes as one more reader sees them. Any thread may call."""
-        view = View(self._download, self._media_info, self._left)
+        view = View(self._supply, self._media_info, self._left, self._served)
         with self._lock:
             closed = self._closed
             self._views.add(view)
@@ -79,13 +85,24 @@ class FileSession:
         """What happened and what happens; ends when the session closes. On the event loop only."""
         return self._channel.subscribe()
 
+    def pause(self) -> None:
+        """Read ahead no more until `resume`; what a reader waits for is fetched still.
+
+        On the event loop only, as `resume`.
+        """
+        self._supply.pause()
+
+    def resume(self) -> None:
+        """Read ahead again."""
+        self._supply.resume()
+
     async def wait_complete(self) -> None:
         """Fetch all that is missing and wait until the file is complete in the cache.
 
         Raises what went wrong: an error of net (`ContentChanged` too) or storage, `OfflineMiss`,
         or `Cancelled` if the session is closed meanwhile.
         """
-        await self._download.wait_complete()
+        await self._supply.wait_complete()
 
     async def aclose(self) -> None:
         """Wake the readers, end the requests, let the resource go. Idempotent."""
@@ -95,11 +112,12 @@ class FileSession:
         for view in views:
             view.close()
         try:
-            await self._download.aclose()
+            await self._supply.aclose()
             if self._watcher is not None:
                 await asyncio.wait([self._watcher])
         finally:
             self._channel.close()
+            await self._owned.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,17 +130,22 @@ class FileSession:
     ) -> None:
         await self.aclose()
 
+    def _served(self, offset: int, seconds: float) -> None:
+        event = SeekServed(offset=offset, seconds=seconds)
+        with contextlib.suppress(RuntimeError):  # a closed loop has nobody who watches
+            self._loop.call_soon_threadsafe(self._channel.publish, event)
+
     def _left(self, view: View) -> None:
         with self._lock:
             self._views.discard(view)
 
     async def _watch(self) -> None:
         """Tell the watchers how the fetching ended."""
-        self._tell(await self._download.ended())
+        self._tell(await self._supply.ended())
 
     def _tell(self, error: Exception | None) -> None:
         if error is None:
-            length = self._download.resource.length or 0
+            length = self._supply.resource.length or 0
             self._channel.publish(Complete(length=length, media_info=self._media_info))
         elif not isinstance(error, Cancelled):
             if isinstance(error, ContentChanged):

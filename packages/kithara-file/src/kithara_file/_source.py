@@ -1,32 +1,46 @@
 """A progressive URL, before anything is fetched."""
 
-from contextlib import AsyncExitStack
+import os
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from kithara_assets import AssetId, Assets, ResourceKey, encode_path
-from kithara_net import ContentChanged, Net
-from kithara_stream import EventChannel, MediaInfo, OriginHead, sniff
+from kithara_assets import AssetId, Assets, MemoryAssetStore, ResourceKey, encode_path
+from kithara_net import HttpClient, Net, RetryNet
+from kithara_stream import EventChannel, LoopThread, MediaInfo, sniff
 
 from ._body import SNIFF_SIZE
-from ._download import Download
-from ._events import Changed, Connected, FileEvent, Progress, Reading
+from ._download import Download, Retries
+from ._errors import NotMedia
+from ._events import FileEvent
+from ._local import LocalSupply, local_path
 from ._options import FileOptions
-from ._origin import HttpOrigin, shown
 from ._session import FileSession
+from ._supply import Supply
+from ._sync import SyncFileSession
 
 
 class FileSource:
-    """One progressive URL, fetched through `net` into `store`.
+    """One progressive URL, fetched through `net` into `store`; or a local file.
 
     Nothing happens before `open()`, or before it is entered as an async context manager, which
-    opens a session and closes it at the end.
+    opens a session and closes it at the end. `url` is an http(s) URL, a `file:` URL or a path;
+    local files are read where they are, and need neither store nor net. Without a `net` each
+    session has an `HttpClient` of its own that tries again what breaks; without a `store` it keeps
+    the bytes in memory, until it is closed.
     """
 
     def __init__(
-        self, url: str, *, store: Assets, net: Net, options: FileOptions | None = None
+        self,
+        url: str | os.PathLike[str],
+        *,
+        store: Assets | None = None,
+        net: Net | None = None,
+        options: FileOptions | None = None,
     ) -> None:
-        self.url = url
+        self.url = os.fspath(url)
+        self._path = Path(url) if isinstance(url, os.PathLike) else local_path(url)
         self._store = store
         self._net = net
         self._options = options or FileOptions()
@@ -45,49 +59,56 @@ class FileSource:
         version. Raises `OfflineMiss` (offline, and nothing or not the beginning in the store),
         `NotMedia`, or the error of the network or the store that stood in the way.
         """
-        async with AsyncExitStack() as undo:
+        async with AsyncExitStack() as owned:
             channel: EventChannel[FileEvent] = EventChannel()
-            download = self._download(channel)
-            undo.push_async_callback(download.aclose)
-            await download.open()
-            media_info = await self._look(download)
-            session = FileSession(download, media_info, channel)
+            supply = await self._begin(channel, owned)
+            media_info = await self._look(supply)
+            return FileSession(supply, media_info, channel, owned.pop_all())
+
+    def open_sync(self) -> SyncFileSession:
+        """As `open`, for programs without an event loop: it gets one in a thread of its own.
+
+        Close the session, or use it as a context manager. A `net` that is given must not be in
+        use on another loop.
+        """
+        with ExitStack() as undo:
+            loop = undo.enter_context(LoopThread())
+            session = SyncFileSession(loop, loop.run(self.open()))
             undo.pop_all()
             return session
 
-    def _download(self, channel: EventChannel[FileEvent]) -> Download:
-        def progress(received: int) -> None:
-            total = download.resource.length
-            channel.publish(Progress(received=received, total=total), droppable=True)
-
-        def connected(origin: HttpOrigin, head: OriginHead, kept: int) -> None:
-            event = Connected(
-                url=shown(origin.final_url),
-                total=head.total,
-                seekable=head.accepts_ranges,
-                resumed=kept,
-            )
-            channel.publish(event)
-
-        def changed(error: ContentChanged, reading: Reading) -> None:
-            channel.publish(Changed(error=error, reading=reading))
-
-        download = Download(
+    async def _begin(self, channel: EventChannel[FileEvent], owned: AsyncExitStack) -> Supply:
+        supply: Supply
+        if self._path is not None:
+            supply = LocalSupply(self._path)
+            owned.push_async_callback(supply.aclose)
+            return supply
+        store, net, retried = self._store, self._net, Retries()
+        if store is None:
+            store = owned.enter_context(MemoryAssetStore())
+        if net is None:
+            client = await owned.enter_async_context(HttpClient())
+            net = RetryNet(client, trace=retried)
+        supply = download = Download(
             self.url,
-            store=self._store,
-            net=self._net,
+            store=store,
+            net=net,
             key=self.key,
             options=self._options,
-            on_progress=progress,
-            on_connected=connected,
-            on_changed=changed,
+            channel=channel,
+            retries=retried,
         )
-        return download
+        owned.push_async_callback(supply.aclose)
+        await download.open()
+        return supply
 
-    async def _look(self, download: Download) -> MediaInfo:
-        await download.resource.wait_range_async(0, SNIFF_SIZE)
-        head = download.resource.read_at(0, SNIFF_SIZE)
-        return MediaInfo(container=sniff(head), media_type=download.media_type)
+    async def _look(self, supply: Supply) -> MediaInfo:
+        """What the first bytes say that it is."""
+        head = await supply.beginning(SNIFF_SIZE)
+        container = sniff(head)
+        if self._path is not None and (container in ("html", "hls") or not head):
+            raise NotMedia(url=os.fspath(self._path), container=container)
+        return MediaInfo(container=container, media_type=supply.media_type)
 
     async def __aenter__(self) -> FileSession:
         if self._entered is not None:

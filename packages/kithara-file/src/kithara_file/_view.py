@@ -5,29 +5,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from kithara_assets import CancelToken, ResourceClosed, StreamingResource
+from kithara_assets import CancelToken, ResourceClosed
 from kithara_stream import Cancelled, Interrupted, MediaInfo, MediaSpan, WaitOutcome
 
-from ._download import Download
+from ._supply import Bytes, Supply
 
 
 class View:
     """A `kithara_stream.Source` with a place of its own. Any thread may call."""
 
     def __init__(
-        self, download: Download, media_info: MediaInfo, left: Callable[["View"], None]
+        self,
+        supply: Supply,
+        media_info: MediaInfo,
+        left: Callable[["View"], None],
+        served: Callable[[int, float], None],
     ) -> None:
-        self._download = download
+        self._supply = supply
         self._media_info = media_info
-        self._place = download.place()
+        self._place = supply.place()
         self._left = left
+        self._served = served
         self._token = CancelToken()
         self._token_lock = threading.Lock()
 
     @property
     def length(self) -> int | None:
         """Size of the file in bytes; None while unknown."""
-        return self._download.resource.length
+        return self._supply.resource.length
 
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         """Block until the bytes [start, min(stop, end)) are there; "eof" at or behind the end."""
@@ -39,7 +44,7 @@ class View:
 
     def _wait_on(
         self,
-        resource: StreamingResource,
+        resource: Bytes,
         start: int,
         stop: int,
         deadline: float | None,
@@ -51,9 +56,11 @@ class View:
 
         # Hole by hole: more may be wanted than what is read ahead of a place.
         while (missing := start + resource.available(start)) < stop:
-            self._place.need(missing)
+            jumped, began = self._place.need(missing), monotonic()
             if wait(missing, missing + 1) == "eof":
                 break
+            if jumped:
+                self._served(missing, monotonic() - began)
         return wait(start, stop)
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
@@ -65,18 +72,18 @@ class View:
                 return count
 
     @contextmanager
-    def _on_the_resource(self) -> Iterator[StreamingResource]:
+    def _on_the_resource(self) -> Iterator[Bytes]:
         """Lend the resource; passes over its end if there is another one by then.
 
         The end of this view comes first, also where its resource is gone already.
         """
-        resource = self._download.resource
+        resource = self._supply.resource
         try:
             yield resource
         except ResourceClosed as error:
             if isinstance(self._token.error, Cancelled):
                 raise self._token.error from error
-            if self._download.resource is resource:
+            if self._supply.resource is resource:
                 raise
 
     def span_at(self, offset: int) -> MediaSpan | None:
