@@ -1,177 +1,301 @@
 """The command `kithara`."""
 
 import json
-import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from kithara_assets import OfflineMiss
+from kithara_decode import PcmChunk
 
 from ._cache import default_cache
-from ._errors import ERRORS
-from ._open import LOOK_AHEAD, RETRIES
+from ._cache_cli import app as cache_app
+from ._cli_options import (
+    Ask,
+    CacheOption,
+    ChannelsOption,
+    DurationOption,
+    HeaderOption,
+    JsonOption,
+    KeyOption,
+    OfflineOption,
+    RateOption,
+    ReportOption,
+    RetriesOption,
+    StartOption,
+    Url,
+    VariantOption,
+    check_output,
+    parse_headers,
+    parse_hls,
+    parse_time,
+    parse_variant,
+)
+from ._complaints import complaints, errors, name_of
+from ._means import RETRIES
 from ._open import fetch as fetch_url
 from ._open import open as open_track
+from ._output import FORMATS, STDOUT, format_of, open_output
 from ._play import play as play_chunks
-from ._progress import ProgressLine, clock, megabytes
-from ._session import Variant
+from ._progress import Moment, clock, megabytes
+from ._recorder import shown
 from ._track import Track
-from ._wav import WavWriter
-
-FAILED, NOT_CACHED, INTERRUPTED = 1, 3, 130
+from ._voice import Voice
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="""Audio URLs as PCM while the bytes arrive; kept on disk, played again offline.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 offline and not in the cache, 130 interrupted.""",
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 offline and not in the cache, 130 interrupted,
+141 nobody reads the output any more.""",
 )
-errors = Console(stderr=True, highlight=False)
-output = Console(highlight=False)
+app.add_typer(cache_app, name="cache")
 
-Url = Annotated[str, typer.Argument(help="An audio file or an HLS playlist (http or https).")]
-CacheOption = Annotated[
-    Path | None,
+_Usage = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])  # typer hides its base
+INFO_LOOK_AHEAD = 256 * 1024
+
+OutOption = Annotated[
+    Path,
     typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder of the cache; by default the platform's.",
-        file_okay=False,
+        "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .raw file; - is stdout."
     ),
 ]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Send no request.")]
-VariantOption = Annotated[
-    str, typer.Option("--variant", metavar="N|best|worst", help="Which HLS variant.")
-]
-RetriesOption = Annotated[
-    int, typer.Option("--retries", metavar="N", min=0, help="Tries in a row after a failure.")
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", metavar="|".join(FORMATS), help="Whatever the name ends with."),
 ]
 
 
-@app.command()
+@app.command(
+    epilog="""Examples:
+
+kithara decode https://example.org/a.m3u8 -o a.wav
+
+kithara decode https://example.org/a.mp3 -o - --start 1:30 --duration 10 | aplay
+
+kithara decode https://example.org/a.flac -o speech.wav --rate 16000 --channels 1"""
+)
 def decode(
     url: Url,
-    out: Annotated[Path, typer.Option("-o", "--output", help="The WAV file to write.")],
+    out: OutOption,
     cache: CacheOption = None,
     offline: OfflineOption = False,
-    variant: VariantOption = "best",
+    variant: VariantOption = None,
+    start: StartOption = "0",
+    duration: DurationOption = None,
+    rate: RateOption = None,
+    channels: ChannelsOption = None,
+    kind: FormatOption = None,
+    header: HeaderOption = None,
+    key: KeyOption = None,
     retries: RetriesOption = RETRIES,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Decode a URL into a WAV file of 32-bit floats, and keep its bytes in the cache."""
-    chosen = parse_variant(variant)
-    check_output(out)
-    with opened(url, cache=cache, offline=offline, variant=chosen, retries=retries) as track:
+    """Decode a URL into a file or a pipe, and keep its bytes in the cache.
+
+    WAV and raw are 32-bit floats; FLAC and Ogg need the extra kithara\\[encode].
+    """
+    begin = parse_time(start, "--start")
+    limit = None if duration is None else parse_time(duration, "--duration")
+    form = format_of(out, kind)
+    if form is None or (out == STDOUT and form not in ("wav", "raw")):
+        complaint = f"{kind or str(out)!r} is none of {', '.join(FORMATS)}; a pipe takes wav or raw"
+        raise typer.BadParameter(complaint, param_hint="--format" if kind else "--output")
+    if out != STDOUT:
+        check_output(out, "--output")
+    ask = Ask(
+        url=url,
+        cache=cache,
+        offline=offline,
+        variant=parse_variant(variant),
+        retries=retries,
+        headers=parse_headers(header),
+        hls=parse_hls(key),
+        rate=rate,
+        channels=channels,
+        report=report,
+    )
+    piped = out == STDOUT
+    with opened(ask) as track:
         with (
-            WavWriter(out, track.spec) as wav,
-            ProgressLine(errors, name_of(url), timed=True) as line,
+            open_output(out, track.spec, form) as writer,
+            voice_for(url, timed=True, as_json=as_json, piped=piped) as voice,
         ):
-            for chunk in track:
-                wav.write(chunk)
-                line.show(track.position, track.duration, track.stats)
-            if not offline:
+            voice.say("opened", facts_of(track))
+            for chunk in stretch(track, begin, limit):
+                writer.write(chunk)
+                voice.moved(moment_of(track))
+            if not offline and not begin and limit is None:
                 track.wait_complete()
-            line.show(track.position, track.position, track.stats)
-        output.print(
-            f"{escape(str(out))}: {wav.frames} frames, {clock(track.position)}, "
-            f"{track.spec.sample_rate} Hz, {track.spec.channels} channels; {origin(track)}",
-            soft_wrap=True,
+        if piped and not as_json:
+            return
+        seconds = writer.frames / track.spec.sample_rate
+        voice.done(
+            f"{out}: {writer.frames} frames, {clock(seconds)}, {track.spec.sample_rate} Hz, "
+            f"{track.spec.channels} channels; {origin(track)}",
+            {"output": str(out), "frames": writer.frames, **moment_of(track).facts()},
         )
 
 
-@app.command()
+@app.command(
+    epilog="""Examples:
+
+kithara play https://example.org/master.m3u8
+
+kithara play https://example.org/talk.mp3 --start 12:30 --duration 60"""
+)
 def play(
     url: Url,
     cache: CacheOption = None,
     offline: OfflineOption = False,
-    variant: VariantOption = "best",
+    variant: VariantOption = "auto",
+    start: StartOption = "0",
+    duration: DurationOption = None,
+    rate: RateOption = None,
+    channels: ChannelsOption = None,
+    header: HeaderOption = None,
+    key: KeyOption = None,
     retries: RetriesOption = RETRIES,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Play a URL on the default audio device."""
-    chosen = parse_variant(variant)
-    with (
-        opened(url, cache=cache, offline=offline, variant=chosen, retries=retries) as track,
-        ProgressLine(errors, name_of(url), timed=True) as line,
-    ):
-        for _ in play_chunks(track, track.spec):
-            line.show(track.position, track.duration, track.stats)
+    begin = parse_time(start, "--start")
+    limit = None if duration is None else parse_time(duration, "--duration")
+    ask = Ask(
+        url=url,
+        cache=cache,
+        offline=offline,
+        variant=parse_variant(variant),
+        retries=retries,
+        headers=parse_headers(header),
+        hls=parse_hls(key),
+        rate=rate,
+        channels=channels,
+        report=report,
+    )
+    with opened(ask) as track, voice_for(url, timed=True, as_json=as_json) as voice:
+        voice.say("opened", facts_of(track))
+        for _ in play_chunks(stretch(track, begin, limit), track.spec):
+            voice.moved(moment_of(track))
+        voice.say("done", moment_of(track).facts())
 
 
-@app.command()
+@app.command(
+    epilog="""Examples:
+
+kithara fetch https://example.org/album/master.m3u8 --variant best
+
+kithara play https://example.org/album/master.m3u8 --variant best --offline"""
+)
 def fetch(
     url: Url,
     cache: CacheOption = None,
-    variant: VariantOption = "best",
+    variant: VariantOption = None,
+    header: HeaderOption = None,
+    key: KeyOption = None,
     retries: RetriesOption = RETRIES,
+    report: ReportOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch all of a URL into the cache, so that it plays offline."""
-    chosen = parse_variant(variant)
-    with complaints(url):
-        with ProgressLine(errors, name_of(url), timed=False) as line:
-            stats = fetch_url(
-                url,
-                cache=cache,
-                variant=chosen,
-                retries=retries,
-                on_progress=lambda stats, total: line.show(
-                    stats.bytes_received + stats.bytes_cached, total, stats
-                ),
-            )
-        output.print(
+    chosen, headers, hls = parse_variant(variant), parse_headers(header), parse_hls(key)
+    if report is not None:
+        check_output(report, "--report")
+    with complaints(url), voice_for(url, timed=False, as_json=as_json) as voice:
+        stats = fetch_url(
+            url,
+            cache=cache,
+            variant=chosen,
+            headers=headers,
+            hls=hls,
+            retries=retries,
+            on_progress=lambda stats, total: voice.moved(
+                Moment(done=stats.bytes_received + stats.bytes_cached, total=total, stats=stats)
+            ),
+            on_report=None if report is None else lambda page: page.save(report),
+        )
+        voice.done(
             f"complete: {megabytes(stats.bytes_received)} from the network in "
             f"{stats.requests} requests, {megabytes(stats.bytes_cached)} were in the cache",
-            soft_wrap=True,
+            {
+                "requests": stats.requests,
+                "received": stats.bytes_received,
+                "cached": stats.bytes_cached,
+            },
         )
 
 
-@app.command()
+@app.command(
+    epilog="""Example:
+
+kithara info https://example.org/master.m3u8 --json | jq .variants"""
+)
 def info(
     url: Url,
     cache: CacheOption = None,
     offline: OfflineOption = False,
-    variant: VariantOption = "best",
+    variant: VariantOption = None,
+    header: HeaderOption = None,
+    key: KeyOption = None,
     retries: RetriesOption = RETRIES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
 ) -> None:
     """Show what a URL is, fetching no more than its beginning."""
-    chosen = parse_variant(variant)
-    with opened(
-        url, cache=cache, offline=offline, variant=chosen, retries=retries, look_ahead=256 * 1024
-    ) as track:
-        facts: dict[str, object] = {
-            "url": url,
-            "kind": track.kind,
-            "container": track.container,
-            "sample_rate": track.spec.sample_rate,
-            "channels": track.spec.channels,
-            "duration": track.duration,
-            "bytes": track.length,
-            "tags": dict(track.tags),
-            "variants": list(track.variants),
-            "variant": track.variant,
+    ask = Ask(
+        url=url,
+        cache=cache,
+        offline=offline,
+        variant=parse_variant(variant),
+        retries=retries,
+        headers=parse_headers(header),
+        hls=parse_hls(key),
+        look_ahead=INFO_LOOK_AHEAD,
+    )
+    with opened(ask) as track:
+        facts = facts_of(track) | {
             "cache": str(cache or default_cache()),
             "received": track.stats.bytes_received,
             "cached": track.stats.bytes_cached,
         }
-    if as_json:
-        output.print_json(json.dumps(facts))
-        return
-    for name, value in facts.items():
-        for number, line in enumerate(shown(name, value)):
-            label = "" if number else name.replace("_", " ")
-            output.print(f"[dim]{label:<12}[/dim] {escape(line)}", soft_wrap=True)
+        output = Console(highlight=False, file=sys.stdout)
+        if as_json:
+            output.print_json(json.dumps(facts))
+            return
+        for name, value in facts.items():
+            for number, line in enumerate(lines_of(name, value)):
+                label = "" if number else name.replace("_", " ")
+                output.print(f"[dim]{label:<12}[/dim] {escape(line)}", soft_wrap=True)
 
 
-def shown(name: str, value: object) -> Iterator[str]:
+def facts_of(track: Track) -> dict[str, object]:
+    """What a track is."""
+    return {
+        "url": shown(track.url),
+        "kind": track.kind,
+        "container": track.container,
+        "sample_rate": track.spec.sample_rate,
+        "channels": track.spec.channels,
+        "layout": track.spec.layout,
+        "bits": track.spec.bits,
+        "duration": track.duration,
+        "bytes": track.length,
+        "tags": dict(track.tags),
+        "variants": list(track.variants),
+        "variant": track.variant,
+    }
+
+
+def lines_of(name: str, value: object) -> Iterator[str]:
     """The lines of one fact; none where there is nothing to tell."""
     match value:
         case None:
@@ -188,31 +312,27 @@ def shown(name: str, value: object) -> Iterator[str]:
             yield str(value)
 
 
-def parse_variant(text: str) -> Variant:
-    """Turn the option into what `open` takes; a wrong one is a usage error."""
-    match text:
-        case "best":
-            return "best"
-        case "worst":
-            return "worst"
-        case _ if text.isascii() and text.isdecimal():
-            return int(text)
-    complaint = f"{text!r} is neither a number nor best nor worst"
-    raise typer.BadParameter(complaint, param_hint="--variant")
+def moment_of(track: Track) -> Moment:
+    """How far a track is."""
+    return Moment(
+        done=track.position,
+        total=track.duration,
+        stats=track.stats,
+        buffered=track.decoding.seconds_buffered,
+        variant=track.variant,
+    )
 
 
-def check_output(path: Path) -> None:
-    """Refuse an output that cannot be written before anything is fetched."""
-    if path.is_dir():
-        raise typer.BadParameter(f"{str(path)!r} is a folder", param_hint="--output")
-    if not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {str(path.parent)!r}", param_hint="--output")
-
-
-def name_of(url: str) -> str:
-    """The last part of a URL's path, for the progress line."""
-    parts = urlsplit(url)
-    return escape(unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc)
+def stretch(track: Track, start: float, seconds: float | None) -> Iterator[PcmChunk]:
+    """The chunks of a track from `start` on, cut where `seconds` of sound are over."""
+    if start:
+        track.seek(start)
+    left = float("inf") if seconds is None else round(seconds * track.spec.sample_rate)
+    while left > 0 and (chunk := next(track, None)) is not None:
+        if len(chunk.data) > left:
+            chunk = replace(chunk, data=chunk.data[: int(left)])
+        left -= len(chunk.data)
+        yield chunk
 
 
 def origin(track: Track) -> str:
@@ -224,72 +344,51 @@ def origin(track: Track) -> str:
     )
 
 
+def voice_for(url: str, *, timed: bool, as_json: bool, piped: bool = False) -> Voice:
+    """A voice on stdout, or on stderr where sound goes to stdout."""
+    out = sys.stderr if piped else sys.stdout
+    return Voice(escape(name_of(url)), timed=timed, as_json=as_json, out=out, errors=errors)
+
+
 @contextmanager
-def opened(
-    url: str,
-    *,
-    cache: Path | None,
-    offline: bool,
-    variant: Variant,
-    retries: int,
-    look_ahead: int = LOOK_AHEAD,
-) -> Iterator[Track]:
-    """Open a track, and complain as a command does."""
+def opened(ask: Ask) -> Iterator[Track]:
+    """Open a track, and complain as a command does; write the report also when it fails."""
+    if ask.report is not None:
+        check_output(ask.report, "--report")
     with (
-        complaints(url),
+        complaints(ask.url),
         open_track(
-            url,
-            cache=cache,
-            offline=offline,
-            variant=variant,
-            retries=retries,
-            look_ahead=look_ahead,
+            ask.url,
+            cache=ask.cache,
+            offline=ask.offline,
+            variant=ask.variant,
+            rate=ask.rate,
+            channels=ask.channels,
+            headers=ask.headers,
+            hls=ask.hls,
+            look_ahead=ask.look_ahead,
+            retries=ask.retries,
         ) as track,
     ):
-        yield track
-
-
-@contextmanager
-def complaints(url: str) -> Iterator[None]:
-    """Turn errors into one line on stderr, with the URL and the cause, and an exit code."""
-    try:
-        with retries_shown():
-            yield
-    except KeyboardInterrupt:
-        complain("interrupted", INTERRUPTED)
-    except OfflineMiss as error:
-        complain(str(error), NOT_CACHED)
-    except ERRORS as error:
-        text, plain = str(error), urlsplit(url)._replace(query="", fragment="").geturl()
-        complain(text if plain in text else f"{plain}: {text}", FAILED)
-    except OSError as error:
-        complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
-
-
-@contextmanager
-def retries_shown() -> Iterator[None]:
-    """Tell on a terminal why it takes longer; net logs a warning before it tries again."""
-    handler = _Shown()
-    logger = logging.getLogger("kithara_net")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _Shown(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        if errors.is_terminal:
-            errors.print(f"[dim]{escape(record.getMessage())}[/]", soft_wrap=True)
-
-
-def complain(text: str, code: int) -> NoReturn:
-    """Print one line and exit."""
-    errors.print(f"[bold red]kithara:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
-    raise typer.Exit(code)
+        try:
+            yield track
+        finally:
+            if ask.report is not None:
+                track.report().save(ask.report)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; wrong usage is one line."""
+    try:
+        code = app(standalone_mode=False)
+    except _Usage as error:
+        context = error.ctx
+        path = "kithara" if context is None else context.command_path
+        message = " ".join(error.format_message().split())
+        errors.print(
+            f"[bold red]{path}:[/] {escape(message)} (see `{path} --help`)", soft_wrap=True
+        )
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

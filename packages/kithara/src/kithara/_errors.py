@@ -1,7 +1,7 @@
 """Every family of errors that can come out of the front door."""
 
 from kithara_assets import AssetsError
-from kithara_decode import DecodeError, PcmSpec
+from kithara_decode import DecodeError
 from kithara_file import FileError
 from kithara_hls import HlsError
 from kithara_net import NetError
@@ -27,16 +27,12 @@ class InvalidUrl(KitharaError):
         self.url = url
 
 
-class FormatChanged(KitharaError):
-    """Raised where only one format will do and the sound changes to another in the middle."""
+class NoVariants(KitharaError):
+    """Raised when a variant is chosen of something that has none."""
 
-    def __init__(self, before: PcmSpec, after: PcmSpec, *, where: str) -> None:
-        super().__init__(
-            f"{where} has {before.sample_rate} Hz and {before.channels} channels, but the sound "
-            f"changes to {after.sample_rate} Hz and {after.channels}; resampling is not there yet"
-        )
-        self.before = before
-        self.after = after
+    def __init__(self, url: str) -> None:
+        super().__init__("this is one file, not an HLS playlist: there are no variants to choose")
+        self.url = url
 
 
 ERRORS: tuple[type[Exception], ...] = (

@@ -1,34 +1,37 @@
-"""Ways in: for synchronous code, for asynchronous code, and for fetching only."""
+"""Ways in: for synchronous code, for asynchronous code, all of it at once, and fetching only."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-from kithara_assets import Assets, asset_store
-from kithara_decode import AudioStream
-from kithara_net import HttpClient, Net, RetryNet, RetryPolicy
+import numpy as np
+import numpy.typing as npt
+
+from kithara_assets import Assets
+from kithara_decode import AudioStream, PcmSpec
+from kithara_hls import HlsOptions
+from kithara_net import Net
 from kithara_stream import LoopThread, TransferStats
 
-from ._cache import default_cache
-from ._session import Session, Variant, Wish, open_session
+from ._means import RETRIES, Folder, Means
+from ._recorder import Recorder
+from ._report import Report, draw
+from ._session import Session, Variant, Wish
 from ._track import Track
-
-LOOK_AHEAD = 8 * 1024 * 1024
-RETRIES = 5
-
-Cache = str | os.PathLike[str] | None
 
 
 def open(
     url: str,
     *,
-    cache: Cache = None,
+    cache: Folder = None,
+    store: Assets | None = None,
     offline: bool = False,
-    variant: Variant = "best",
-    look_ahead: int = LOOK_AHEAD,
+    variant: Variant | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    hls: HlsOptions | None = None,
+    look_ahead: int | None = None,
     retries: int = RETRIES,
 ) -> Track:
     """Open an audio URL for synchronous code; returns once its format is known.
@@ -36,17 +39,26 @@ def open(
     Args:
         url: an http or https URL of an audio file or of an HLS playlist.
         cache: folder of the cache; None for `default_cache()`.
+        store: a store of yours in place of the folder, `kithara.cache(…)` say; it stays open.
         offline: send no request; raise `OfflineMiss` for what is not in the cache.
-        variant: which HLS variant to play: its index by bandwidth, "best" or "worst".
-        look_ahead: how many bytes to fetch ahead of the decoder.
+        variant: which HLS variant to play: its index in the playlist, "best", "worst", or "auto",
+            which chooses for each segment by what the network gives; None is "best".
+        rate: sample rate of the PCM, in Hz; None is that of the source. Another one needs the
+            extra `kithara[resample]`.
+        channels: channels of the PCM; None is those of the source.
+        headers: for each request. Credentials (Authorization, Cookie) go to the server of `url`
+            only, not to others that a playlist or a redirect names.
+        hls: everything else that can be said about HLS: language, keys, rules for "auto".
+        look_ahead: how many bytes to fetch ahead of the decoder; None leaves it to the source.
         retries: how often in a row to try again what may succeed, after growing waits.
 
     Raises whatever stood in the way; see `ERRORS`.
     """
-    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead)
+    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead, hls=hls)
+    means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
     with ExitStack() as undo:
         loop = undo.enter_context(LoopThread())
-        track = loop.run(_open_track(wish, Means(cache=cache, retries=retries)))
+        track = loop.run(_open_track(wish, means, rate=rate, channels=channels))
         track._loop = loop
         undo.pop_all()
         return track
@@ -56,49 +68,110 @@ def open(
 async def aopen(
     url: str,
     *,
-    cache: Cache = None,
+    cache: Folder = None,
     store: Assets | None = None,
     net: Net | None = None,
     offline: bool = False,
-    variant: Variant = "best",
-    look_ahead: int = LOOK_AHEAD,
+    variant: Variant | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    hls: HlsOptions | None = None,
+    look_ahead: int | None = None,
     retries: int = RETRIES,
 ) -> AsyncIterator[Track]:
     """Open an audio URL on the running event loop; an async context manager.
 
-    Takes what `open` takes, and instead of `cache` a `store` of yours, and a `net` of yours (an
-    `HttpClient` over your session, say; wrapped into a `RetryNet` if it is to try again); those are
-    used and not closed.
+    Takes what `open` takes, and a `net` of yours too (an `HttpClient` over your session, say;
+    wrapped into a `RetryNet` if it is to try again), which is used and not closed. With one,
+    `headers` are its business.
     """
-    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead)
-    means = Means(cache=cache, retries=retries, store=store, net=net)
-    track = await _open_track(wish, means)
+    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead, hls=hls)
+    means = Means(cache=cache, store=store, net=net, retries=retries, headers=headers or {})
+    track = await _open_track(wish, means, rate=rate, channels=channels)
     try:
         yield track
     finally:
         await track.aclose()
 
 
+def decode(
+    url: str,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    cache: Folder = None,
+    store: Assets | None = None,
+    offline: bool = False,
+    variant: Variant | None = None,
+    rate: int | None = None,
+    channels: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    hls: HlsOptions | None = None,
+    retries: int = RETRIES,
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Decode a URL, or `duration` seconds of it from `start` on: the samples, and their rate in Hz.
+
+    The samples are (frames, channels), fewer where the sound ends earlier. No more is fetched than
+    that needs, where the source can be sought in. Takes and raises what `open` does.
+    """
+    with open(
+        url,
+        cache=cache,
+        store=store,
+        offline=offline,
+        variant=variant,
+        rate=rate,
+        channels=channels,
+        headers=headers,
+        hls=hls,
+        retries=retries,
+    ) as track:
+        spec = track.spec
+        limit = None if duration is None else round(duration * spec.sample_rate)
+        if start:
+            track.seek(start)
+        parts, held = [np.empty((0, spec.channels), np.float32)], 0
+        while limit is None or held < limit:
+            chunk = next(track, None)
+            if chunk is None:
+                break
+            parts.append(chunk.data if limit is None else chunk.data[: limit - held])
+            held += len(parts[-1])
+        return np.concatenate(parts), spec.sample_rate
+
+
 def fetch(
     url: str,
     *,
-    cache: Cache = None,
-    variant: Variant = "best",
+    cache: Folder = None,
+    store: Assets | None = None,
+    variant: Variant | None = None,
+    headers: Mapping[str, str] | None = None,
+    hls: HlsOptions | None = None,
     retries: int = RETRIES,
     on_progress: Callable[[TransferStats, int | None], None] | None = None,
+    on_report: Callable[[Report], None] | None = None,
 ) -> TransferStats:
     """Fetch all of a URL into the cache, so that it plays offline; answer what it took.
 
     For HLS that is one variant with its playlists, keys and init sections. `on_progress` is
-    called from another thread with the statistics so far and the size in bytes, if known.
+    called from another thread with the statistics so far and the size in bytes, if known;
+    `on_report` at the end, also when it failed, with a page about what happened.
     """
-    wish = Wish(url=url, variant=variant, offline=False, look_ahead=LOOK_AHEAD)
+    wish = Wish(url=url, variant=variant, hls=hls)
+    means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
 
     async def work() -> TransferStats:
+        recorder = Recorder(url)
         async with AsyncExitStack() as owned:
-            session = await _open_owned(wish, Means(cache=cache, retries=retries), owned)
-            async with _reporting(session, on_progress):
-                await session.wait_complete()
+            session = await means.open(wish, owned, recorder)
+            try:
+                async with _reporting(session, on_progress):
+                    await session.wait_complete()
+            finally:
+                if on_report is not None:
+                    on_report(draw(recorder.record(session, None)))
             return session.stats
 
     with LoopThread() as loop:
@@ -127,33 +200,33 @@ async def _reporting(
         on_progress(session.stats, session.length)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What it is fetched with and kept in: ours unless a store or a net is given."""
-
-    cache: Cache
-    retries: int
-    store: Assets | None = None
-    net: Net | None = None
-
-
-async def _open_track(wish: Wish, means: Means) -> Track:
+async def _open_track(wish: Wish, means: Means, *, rate: int | None, channels: int | None) -> Track:
+    recorder = Recorder(wish.url)
     async with AsyncExitStack() as owned:
-        session = await _open_owned(wish, means, owned)
-        audio = AudioStream(session.reader())
-        owned.push_async_callback(audio.aclose)
-        await audio.wait_spec()
-        return Track(wish.url, session, audio, owned.pop_all())
+        session = await means.open(wish, owned, recorder)
+        audio = await _open_audio(session, owned, _output(None, rate, channels))
+        output = _output(await audio.wait_spec(), rate, channels)
+        if output is not None and output != audio.spec:
+            await audio.aclose()
+            audio = await _open_audio(session, owned, output)
+        return Track(wish.url, session, audio, owned.pop_all(), recorder)
 
 
-async def _open_owned(wish: Wish, means: Means, owned: AsyncExitStack) -> Session:
-    """Open a session that `owned` closes, with whatever was opened for it."""
-    store, net = means.store, means.net
-    if store is None:
-        store = owned.enter_context(asset_store(Path(means.cache or default_cache())))
-    if net is None:
-        client = await owned.enter_async_context(HttpClient())
-        net = RetryNet(client, RetryPolicy(max_retries=means.retries))
-    session = await open_session(wish, store=store, net=net)
-    owned.push_async_callback(session.aclose)
-    return session
+async def _open_audio(
+    session: Session, owned: AsyncExitStack, output: PcmSpec | None
+) -> AudioStream:
+    audio = AudioStream(session.reader(), output=output)
+    owned.push_async_callback(audio.aclose)
+    await audio.wait_spec()
+    return audio
+
+
+def _output(source: PcmSpec | None, rate: int | None, channels: int | None) -> PcmSpec | None:
+    """The format wished for: None if nothing is, or as long as the source has to tell half."""
+    if rate is None and channels is None:
+        return None
+    if source is not None:
+        rate, channels = rate or source.sample_rate, channels or source.channels
+    if rate is None or channels is None:
+        return None
+    return PcmSpec(sample_rate=rate, channels=channels)

@@ -1,38 +1,30 @@
 """PCM to the sound card, through the extra `kithara[play]`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from kithara_decode import PcmChunk, PcmSpec
 
-from ._errors import FormatChanged, KitharaError
+from ._errors import KitharaError
 
 
 class NoAudioOutput(KitharaError):
     """Raised when there is nothing to play on; the message says what is missing."""
 
 
-class _Output(Protocol):
-    def write(self, data: object) -> object: ...
-
-
 def play(chunks: Iterable[PcmChunk], spec: PcmSpec) -> Iterator[PcmChunk]:
     """Play chunks on the default device; yield each once the device has taken it.
 
-    Raises `NoAudioOutput` without sounddevice, PortAudio or a device, `FormatChanged` if the sound
-    changes its format.
+    Raises `NoAudioOutput` without sounddevice, PortAudio or a device, or if that is gone.
     """
-    with _device(spec) as output:
+    with _device(spec) as write:
         for chunk in chunks:
-            if chunk.spec != spec:
-                raise FormatChanged(spec, chunk.spec, where="the audio device")
-            output.write(chunk.data)
+            write(chunk.data)
             yield chunk
 
 
 @contextmanager
-def _device(spec: PcmSpec) -> Iterator[_Output]:
+def _device(spec: PcmSpec) -> Iterator[Callable[[object], None]]:
     try:
         import sounddevice
     except ImportError as error:
@@ -52,5 +44,12 @@ def _device(spec: PcmSpec) -> Iterator[_Output]:
             "there is no audio device for "
             f"{spec.sample_rate} Hz and {spec.channels} channels; try `kithara decode` instead"
         ) from error
+
+    def write(data: object) -> None:
+        try:
+            stream.write(data)
+        except sounddevice.PortAudioError as error:
+            raise NoAudioOutput("the audio device is gone, or refuses to play on") from error
+
     with stream:
-        yield stream
+        yield write

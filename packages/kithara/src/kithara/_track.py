@@ -1,14 +1,19 @@
 """One URL as PCM."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from kithara_decode import AudioStream, PcmChunk, PcmSpec
+from kithara_decode import AudioStream, Loss, PcmChunk, PcmSpec, StreamStats
 from kithara_hls import HlsSession, Variant
 from kithara_stream import LoopThread, Reader, TransferStats
 
+from ._blocks import Blocks, block_frames
+from ._errors import NoVariants
+from ._events import Events
+from ._recorder import Recorder
+from ._report import Report, draw
 from ._session import Kind, Session
 
 
@@ -17,7 +22,7 @@ class Track:
 
     Made by `kithara.open` and `kithara.aopen`. Close it, or use it as a context manager: `with`
     for one that `open` made, `async with` is done by `aopen` itself. Closing wakes whoever waits
-    for a chunk, and is idempotent.
+    for a chunk, and is idempotent. One consumer at a time; `seek` and the facts are for any thread.
     """
 
     def __init__(
@@ -26,11 +31,13 @@ class Track:
         session: Session,
         audio: AudioStream,
         owned: AsyncExitStack,
+        recorder: Recorder,
     ) -> None:
         self.url = url
         self._session = session
         self._audio = audio
         self._owned = owned
+        self._recorder = recorder
         self._loop: LoopThread | None = None
         self._closed = False
 
@@ -59,12 +66,11 @@ class Track:
         """Length in seconds, as the decoder or the playlist says; None if neither does."""
         if isinstance(self._session, HlsSession):
             return self._session.duration
-        frames = self._audio.frames
-        return None if frames is None else frames / self.spec.sample_rate
+        return self._audio.duration
 
     @property
     def position(self) -> float:
-        """Seconds of PCM handed out so far."""
+        """Where in the sound, in seconds, the next chunk begins."""
         return self._audio.position / self.spec.sample_rate
 
     @property
@@ -81,7 +87,7 @@ class Track:
 
     @property
     def variant(self) -> int | None:
-        """The index of the variant that is played; None for a file."""
+        """The index of the variant that is fetched now; None for a file."""
         return self._session.variant.index if isinstance(self._session, HlsSession) else None
 
     @property
@@ -89,21 +95,103 @@ class Track:
         """Requests, bytes from the network, and bytes that were in the cache."""
         return self._session.stats
 
+    @property
+    def decoding(self) -> StreamStats:
+        """Frames decoded, seconds that wait for you, and how often you had to wait."""
+        return self._audio.stats
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Where damaged input lacks frames, as far as decoded."""
+        return self._audio.losses
+
+    def seek(self, seconds: float) -> None:
+        """Go to the frame round(seconds * rate); the next chunk begins exactly there.
+
+        At once and from any thread; of several seeks in a row the last one counts. Beyond the end
+        nothing comes any more, and a seek back works then too. Raises ValueError for a time that
+        is negative or no number, `DecoderClosed` after a close.
+        """
+        position = self.position
+        self._audio.seek(seconds)
+        self._recorder.sought(seconds, position)
+
+    def select_variant(self, index: int | None) -> None:
+        """Take an HLS variant from the next segment that is not fetched yet; None: choose freely.
+
+        From any thread for a track that `kithara.open` made, else on its loop. Raises `NoVariants`
+        for a file, `VariantMissing` for an index that is not there.
+        """
+        if not isinstance(self._session, HlsSession):
+            raise NoVariants(self.url)
+        session = self._session
+        if self._loop is None:
+            session.select_variant(index)
+        else:
+
+            async def select() -> None:
+                session.select_variant(index)
+
+            self._loop.run(select())
+
+    def events(self) -> Events:
+        """What the session behind this track did so far and does from now on.
+
+        To be called on the loop of a track that `aopen` made; from any thread for others.
+        """
+        session, loop = self._session, self._loop
+        if loop is None:
+            return Events(session.events(), None)
+
+        async def subscribe() -> Events:
+            return Events(session.events(), loop)
+
+        return loop.run(subscribe())
+
+    def report(self) -> Report:
+        """One self-contained HTML page about what happened so far; a notebook shows it."""
+        return draw(self._recorder.record(self._session, self._audio))
+
     def reader(self) -> Reader:
-        """The bytes themselves as one more file object, independent of the PCM."""
+        """The bytes themselves as one more file object, independent of the PCM.
+
+        For HLS there is one place of playing: a reader that seeks in time moves the PCM as well.
+        """
         return self._session.reader()
+
+    def blocks(
+        self, *, seconds: float | None = None, frames: int | None = None
+    ) -> Iterator[PcmChunk]:
+        """Iterate over the same chunks in blocks of one length; the last one may be shorter.
+
+        Give either `seconds` or `frames`. A block never reaches over a seek. Raises ValueError for
+        a length below one frame.
+        """
+        size = block_frames(seconds=seconds, frames=frames, rate=self.spec.sample_rate)
+        return self._cut(size)
+
+    def ablocks(
+        self, *, seconds: float | None = None, frames: int | None = None
+    ) -> AsyncIterator[PcmChunk]:
+        """As `blocks`, for `async for`."""
+        size = block_frames(seconds=seconds, frames=frames, rate=self.spec.sample_rate)
+        return self._cut_async(size)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> PcmChunk:
-        return next(self._audio)
+        chunk = next(self._audio)
+        self._recorder.heard(chunk)
+        return chunk
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> PcmChunk:
-        return await anext(self._audio)
+        chunk = await anext(self._audio)
+        self._recorder.heard(chunk)
+        return chunk
 
     async def await_complete(self) -> None:
         """Fetch what is missing and wait until all of it is in the cache."""
@@ -144,6 +232,20 @@ class Track:
         if self._loop is None:
             raise RuntimeError("this track belongs to a running loop; use its async methods")
         return self._loop
+
+    def _cut(self, size: int) -> Iterator[PcmChunk]:
+        blocks = Blocks(size)
+        for chunk in self:
+            yield from blocks.put(chunk)
+        yield from blocks.rest()
+
+    async def _cut_async(self, size: int) -> AsyncIterator[PcmChunk]:
+        blocks = Blocks(size)
+        async for chunk in self:
+            for block in blocks.put(chunk):
+                yield block
+        for block in blocks.rest():
+            yield block
 
 
 def _line(variant: Variant) -> str:

@@ -8,8 +8,6 @@ from typing import BinaryIO, Self
 
 from kithara_decode import PcmChunk, PcmSpec
 
-from ._errors import FormatChanged
-
 _BYTES_PER_SAMPLE = 4
 _FLOAT = 3
 _EXTENSIBLE = 0xFFFE
@@ -31,19 +29,17 @@ class WavWriter:
         self._spec = spec
         self._unfinished = path.with_name(path.name + ".part")
         self._file: BinaryIO = self._unfinished.open("wb")
-        self._file.write(self._header())
+        self._file.write(wav_header(self._spec, self.frames))
 
     def write(self, chunk: PcmChunk) -> None:
-        """Append one chunk; raises FormatChanged if it is not what the file was begun with."""
-        if chunk.spec != self._spec:
-            raise FormatChanged(self._spec, chunk.spec, where="the WAV file")
+        """Append one chunk, of the spec that the file was begun with."""
         self._file.write(chunk.data.astype("<f4", copy=False).data)
         self.frames += len(chunk.data)
 
     def close(self) -> None:
         """Write the sizes, and give the file its name."""
         self._file.seek(0)
-        self._file.write(self._header())
+        self._file.write(wav_header(self._spec, self.frames))
         self._file.close()
         os.replace(self._unfinished, self.path)
 
@@ -66,28 +62,30 @@ class WavWriter:
         else:
             self.discard()
 
-    def _header(self) -> bytes:
-        channels, rate = self._spec.channels, self._spec.sample_rate
-        block = channels * _BYTES_PER_SAMPLE
-        tag = _FLOAT if channels <= 2 else _EXTENSIBLE
-        fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, 32)
-        # An extensible header without a channel mask: the layout is not claimed.
-        fmt += struct.pack("<HHI", 22, 32, 0) + _FLOAT_GUID if tag == _EXTENSIBLE else b"\0\0"
-        data_size = self.frames * block
-        after_riff = 4 + 8 + _DS64_SIZE + 8 + len(fmt) + 12 + 8 + data_size
-        large = after_riff > _LARGEST_RIFF
-        ds64 = struct.pack("<QQQI", after_riff, data_size, self.frames, 0) if large else bytes(28)
-        return b"".join(
-            (
-                b"RF64" if large else b"RIFF",
-                struct.pack("<I", min(after_riff, _LARGEST_RIFF)),
-                b"WAVE",
-                # Reserved as JUNK, so that a file that grows too large can become RF64 in place.
-                struct.pack("<4sI", b"ds64" if large else b"JUNK", _DS64_SIZE),
-                ds64,
-                struct.pack("<4sI", b"fmt ", len(fmt)),
-                fmt,
-                struct.pack("<4sII", b"fact", 4, min(self.frames, _LARGEST_RIFF)),
-                struct.pack("<4sI", b"data", min(data_size, _LARGEST_RIFF)),
-            )
+
+def wav_header(spec: PcmSpec, frames: int | None) -> bytes:
+    """What stands before the samples; None where their number is not known, as in a pipe."""
+    channels, rate = spec.channels, spec.sample_rate
+    block = channels * _BYTES_PER_SAMPLE
+    tag = _FLOAT if channels <= 2 else _EXTENSIBLE
+    fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, 32)
+    # An extensible header without a channel mask: the layout is not claimed.
+    fmt += struct.pack("<HHI", 22, 32, 0) + _FLOAT_GUID if tag == _EXTENSIBLE else b"\0\0"
+    data_size = _LARGEST_RIFF if frames is None else frames * block
+    after_riff = 4 + 8 + _DS64_SIZE + 8 + len(fmt) + 12 + 8 + data_size
+    large = frames is not None and after_riff > _LARGEST_RIFF
+    ds64 = struct.pack("<QQQI", after_riff, data_size, frames, 0) if large else bytes(28)
+    return b"".join(
+        (
+            b"RF64" if large else b"RIFF",
+            struct.pack("<I", min(after_riff, _LARGEST_RIFF)),
+            b"WAVE",
+            # Reserved as JUNK, so that a file that grows too large can become RF64 in place.
+            struct.pack("<4sI", b"ds64" if large else b"JUNK", _DS64_SIZE),
+            ds64,
+            struct.pack("<4sI", b"fmt ", len(fmt)),
+            fmt,
+            struct.pack("<4sII", b"fact", 4, min(data_size // block, _LARGEST_RIFF)),
+            struct.pack("<4sI", b"data", min(data_size, _LARGEST_RIFF)),
         )
+    )

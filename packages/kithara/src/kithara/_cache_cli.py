@@ -1,0 +1,248 @@
+"""The commands `kithara cache …`."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kithara_assets import AssetFacts, DiskAssetStore, EvictConfig, Removed
+
+from ._cache import asset_name, cache, default_cache
+from ._cli_options import CacheOption
+from ._complaints import FAILED, complain, complaints
+from ._progress import megabytes
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="See and manage what was kept. An asset is named by its URL, or as `ls` shows it.",
+)
+
+Assets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ASSET…",
+        help="URLs, or names that `ls` shows.",
+        show_default=False,
+        autocompletion=lambda: _names(),
+    ),
+]
+Lines = Annotated[bool, typer.Option("--json", help="A JSON object on each line, instead.")]
+
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+@app.command("ls")
+def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
+    """List what is in the cache, the least recently used first, and what it takes."""
+    with opened(folder) as store:
+        assets, usage = store.assets(), store.usage()
+        if as_json:
+            for asset in assets:
+                say(
+                    asset=asset.asset_root,
+                    bytes=asset.bytes,
+                    last_use=asset.last_use,
+                    pinned=asset.pinned,
+                    in_use=asset.leased,
+                    complete=asset.complete,
+                )
+            return
+        output = Console(file=sys.stdout, highlight=False)
+        if assets:
+            output.print(_table(assets, output))
+        pins = f", {usage.pinned} pinned" if usage.pinned else ""
+        free = "" if usage.free is None else f"; {megabytes(usage.free)} free on the disk"
+        output.print(
+            f"{usage.assets} assets, {megabytes(usage.bytes)}{pins}{free}",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def pin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> None:
+    """Keep assets whatever else has to go; also such that are yet to come."""
+    with opened(folder) as store:
+        for name in names_of(assets):
+            store.pin(name)
+            told(as_json, f"{name}: pinned", asset=name, pinned=True)
+
+
+@app.command()
+def unpin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> None:
+    """Let assets go again when others need the room."""
+    with opened(folder) as store:
+        for name in names_of(assets):
+            was = store.unpin(name)
+            told(as_json, f"{name}: {'unpinned' if was else 'was not pinned'}", asset=name,
+                 pinned=False)  # fmt: skip
+
+
+@app.command()
+def verify(folder: CacheOption = None, as_json: Lines = False) -> None:
+    """Read every complete file against its checksums; what is damaged is dropped, and exit 1."""
+    with opened(folder) as store:
+        found = store.verify()
+        dropped = [str(path) for path in found.dropped]
+        told(
+            as_json,
+            f"{found.checked} files checked, {len(dropped)} damaged and dropped",
+            checked=found.checked,
+            dropped=dropped,
+        )
+        if dropped:
+            complain("damaged, and gone: " + ", ".join(dropped), FAILED)
+
+
+@app.command()
+def evict(
+    folder: CacheOption = None,
+    max_bytes: Annotated[
+        str, typer.Option("--max-bytes", metavar="SIZE", help="Such as 500M or 2G.")
+    ] = "4G",
+    max_age: Annotated[
+        float | None, typer.Option("--max-age", metavar="DAYS", min=0, help="Since the last use.")
+    ] = None,
+    as_json: Lines = False,
+) -> None:
+    """Bring the cache below a size now, the least recently used first.
+
+    What is pinned, or in use by any process, stays.
+    """
+    config = EvictConfig(
+        max_bytes=parse_size(max_bytes), max_age=None if max_age is None else max_age * 86_400
+    )
+    with opened(folder, config) as store:
+        told_removed(store.evict(), as_json)
+
+
+@app.command()
+def clear(
+    assets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ASSET…]", help="Only these; pins of theirs go, too."),
+    ] = None,
+    pinned: Annotated[bool, typer.Option("--pinned", help="What is pinned, too.")] = False,
+    folder: CacheOption = None,
+    as_json: Lines = False,
+) -> None:
+    """Remove everything that nobody uses, or the assets named; what is pinned stays otherwise."""
+    with opened(folder) as store:
+        if not assets:
+            told_removed(store.clear(pinned=pinned), as_json)
+            return
+        removed = [store.delete_asset(name) for name in names_of(assets)]
+        told_removed(
+            Removed(assets=sum(r.assets for r in removed), bytes=sum(r.bytes for r in removed)),
+            as_json,
+        )
+
+
+@app.command()
+def path(
+    assets: Annotated[
+        list[str] | None, typer.Argument(metavar="[ASSET…]", help="The folders of these.")
+    ] = None,
+    folder: CacheOption = None,
+) -> None:
+    """Print where the cache lies, or the folders of assets, whether they are there or not."""
+    root = folder or default_cache()
+    with complaints():
+        for name in names_of(assets) if assets else ("",):
+            sys.stdout.write(f"{root / name}\n")
+
+
+@contextmanager
+def opened(folder: Path | None, config: EvictConfig | None = None) -> Iterator[DiskAssetStore]:
+    """Open the cache, and complain as a command does."""
+    with complaints(), cache(folder, config) as store:
+        yield store
+
+
+def names_of(assets: list[str]) -> list[str]:
+    """Names of assets, as they are or of their URLs."""
+    return [asset_name(asset) if "://" in asset else asset.strip("/") for asset in assets]
+
+
+def parse_size(text: str) -> int:
+    """Turn "500M" into bytes; a wrong one is a usage error."""
+    number = text.lower().removesuffix("b").rstrip("kmgt")
+    unit = text.lower().removesuffix("b")[len(number) :]
+    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
+        raise typer.BadParameter(
+            f"{text!r} is no size such as 500M or 2G", param_hint="--max-bytes"
+        )
+    return int(number) * _UNITS[unit]
+
+
+def told_removed(removed: Removed, as_json: bool) -> None:
+    """Tell what is gone."""
+    told(
+        as_json,
+        f"removed {removed.assets} assets, {megabytes(removed.bytes)}",
+        removed=removed.assets,
+        bytes=removed.bytes,
+    )
+
+
+def told(as_json: bool, sentence: str, **facts: object) -> None:
+    """One line: a sentence for people, or facts for scripts."""
+    if as_json:
+        say(**facts)
+    else:
+        Console(file=sys.stdout, highlight=False).print(escape(sentence), soft_wrap=True)
+
+
+def say(**facts: object) -> None:
+    """One JSON object on a line."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+
+
+def age(seconds: float) -> str:
+    """How long ago, for people: "3 h"."""
+    for unit, name in _AGES:
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name}"
+    return "now"
+
+
+def _table(assets: tuple[AssetFacts, ...], output: Console) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("asset", overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("used", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    now = time.time()
+    for asset in assets:
+        marks = [
+            word
+            for word, said in (
+                ("pinned", asset.pinned),
+                ("in use", asset.leased),
+                ("partial", not asset.complete),
+            )
+            if said
+        ]
+        table.add_row(
+            escape(asset.asset_root),
+            megabytes(asset.bytes),
+            age(now - asset.last_use),
+            ", ".join(marks),
+        )
+    return table
+
+
+def _names() -> list[str]:
+    root = default_cache()
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("_"))

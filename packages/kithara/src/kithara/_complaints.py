@@ -1,0 +1,80 @@
+"""Errors as one line on stderr and an exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from kithara_assets import OfflineMiss
+
+from ._errors import ERRORS
+from ._recorder import shown
+
+FAILED, NOT_CACHED, INTERRUPTED, PIPE_CLOSED = 1, 3, 130, 141
+
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def complaints(url: str | None = None) -> Iterator[None]:
+    """Turn errors into one line on stderr, with the URL and the cause, and an exit code."""
+    try:
+        with retries_shown():
+            yield
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        complain("interrupted", INTERRUPTED)
+    except OfflineMiss as error:
+        complain(str(error), NOT_CACHED)
+    except ERRORS as error:
+        text, plain = str(error), "" if url is None else shown(url)
+        complain(text if plain in text else f"{plain}: {text}", FAILED)
+    except BrokenPipeError:
+        give_up_stdout()
+        raise typer.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
+
+
+def give_up_stdout() -> None:
+    """Who read the output has gone: say nothing more, nor does the interpreter at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def complain(text: str, code: int) -> NoReturn:
+    """Print one line and exit."""
+    errors.print(f"[bold red]kithara:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def retries_shown() -> Iterator[None]:
+    """Tell on a terminal why it takes longer; net logs a warning before it tries again."""
+    handler = _Shown()
+    logger = logging.getLogger("kithara_net")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def name_of(url: str) -> str:
+    """The last part of a URL's path, for the progress line."""
+    parts = urlsplit(shown(url))
+    return parts.path.rstrip("/").rpartition("/")[2] or parts.netloc
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if errors.is_terminal:
+            errors.print(f"[dim]{escape(record.getMessage())}[/]", soft_wrap=True)

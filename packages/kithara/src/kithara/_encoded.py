@@ -1,0 +1,73 @@
+"""PCM into FLAC and Ogg Vorbis, through the extra `kithara[encode]`."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from kithara_decode import PcmChunk, PcmSpec
+
+from ._errors import KitharaError
+
+_SUBTYPES = {"ogg": "VORBIS"}
+
+
+class NoEncoder(KitharaError):
+    """Raised when a format cannot be written; the message says what is missing."""
+
+
+class EncodedWriter:
+    """Writes FLAC or Ogg Vorbis. The file appears under its name when it is whole.
+
+    FLAC has the bits of a lossless source up to 24, and 24 for all others.
+    """
+
+    def __init__(self, path: Path, spec: PcmSpec, kind: Literal["flac", "ogg"]) -> None:
+        try:
+            import soundfile
+        except ImportError as error:
+            raise NoEncoder(
+                f"writing {kind} needs the extra kithara[encode]: pip install 'kithara[encode]'; "
+                "WAV needs none"
+            ) from error
+        except OSError as error:
+            raise NoEncoder("libsndfile is not installed: apt install libsndfile1") from error
+        self.frames = 0
+        self._path = path
+        self._unfinished = path.with_name(path.name + ".part")
+        flac = "PCM_16" if spec.bits is not None and spec.bits <= 16 else "PCM_24"
+        try:
+            self._file = soundfile.SoundFile(
+                self._unfinished,
+                "w",
+                samplerate=spec.sample_rate,
+                channels=spec.channels,
+                format=kind.upper(),
+                subtype=_SUBTYPES.get(kind, flac),
+            )
+        except soundfile.SoundFileError as error:
+            self._unfinished.unlink(missing_ok=True)
+            raise NoEncoder(
+                f"{kind} cannot hold {spec.sample_rate} Hz and {spec.channels} channels, or "
+                f"{str(path)!r} cannot be written"
+            ) from error
+
+    def write(self, chunk: PcmChunk) -> None:
+        """Append one chunk, of the spec that the file was begun with."""
+        self._file.write(chunk.data)
+        self.frames += len(chunk.data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if error is None:
+            os.replace(self._unfinished, self._path)
+        else:
+            self._unfinished.unlink(missing_ok=True)
