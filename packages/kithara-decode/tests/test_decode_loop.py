@@ -8,11 +8,12 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from decode_files import Arriving, Media, Seekable, Unseekable
-from timed_files import CODECS, Segmented, TimedFiles
+from decode_files import RATE, Arriving, Media, Seekable, Unseekable
+from timed_files import CODECS, Segmented, TimedFiles, first_time
 
 from kithara_decode import (
     AudioStream,
@@ -86,6 +87,56 @@ def test_timed_sources(media: Media, codec: str, step: int) -> None:
             assert first.start == round(seconds * first.spec.sample_rate)
             stream.seek(seconds)
             check(stream, seconds, whole)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_span_for_each_segment_is_as_good_as_one_for_all(
+    media: Media, codec: str, timed: bool
+) -> None:
+    segmented = Segmented(media, codec)
+    with AudioStream(TimedFiles(segmented)) as stream:
+        whole = everything(stream)
+    source = TimedFiles(segmented, step=1)
+    source.tells_times = timed
+    with AudioStream(source, chunk_frames=1000) as stream:
+        assert np.array_equal(everything(stream), whole)
+        assert stream.losses == ()
+
+
+def test_the_variants_of_a_ladder_are_switched_without_a_seam(corpora: Path) -> None:
+    """At every segment, against each variant alone where it plays: no worse than its codec."""
+    folder = corpora / "hls/kithara-aac-ladder"
+    variants = ("slq", "smq", "shq")
+
+    def content(variant: str, *numbers: int) -> bytes:
+        parts = [f"segment-{number}-{variant}-a1.m4s" for number in numbers]
+        return b"".join((folder / n).read_bytes() for n in (f"init-{variant}-a1.mp4", *parts))
+
+    class Switching:
+        def spans(self) -> Iterator[Unseekable]:
+            for number in range(1, 38):
+                yield Unseekable(content(variants[number % 3], number))
+
+        def close(self) -> None:
+            pass
+
+    with AudioStream(Switching()) as stream:  # type: ignore[arg-type]  # they name no container
+        switched = everything(stream)
+    assert len(switched) == 9_712_640
+    alone: list[Samples] = []
+    for variant in variants:
+        with AudioStream(io.BytesIO(content(variant, *range(1, 38)))) as stream:
+            alone.append(everything(stream))
+    starts = [first_time(content("slq", number)) * RATE / 1024 for number in range(1, 38)]
+    for number, start in enumerate(starts[1:], 2):
+        seam = slice(round(start) * 1024, round(start) * 1024 + 1024)
+        old, new = (alone[which % 3][seam] for which in (number - 1, number))
+        assert rms(switched[seam] - new) <= 1.1 * rms(old - new), number
+
+
+def rms(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples**2, dtype=np.float64)))
 
 
 def test_what_an_edit_drops_at_the_start_is_no_frame_of_the_stream(media: Media) -> None:

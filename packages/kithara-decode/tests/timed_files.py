@@ -73,7 +73,7 @@ class SpanOfSegments(Unseekable):
         super().__init__(media.init + b"".join(media.segments[first:stop]), step=3000)
         self.container: str | None = None
         self.timeline = 0
-        self.seconds: Fraction | None = media.seconds[first]
+        self.seconds = media.seconds[first] if owner.tells_times else None
         self._owner = owner
         self._first = first
 
@@ -93,6 +93,7 @@ class TimedFiles:
         self.media = media
         self.asked: list[float] = []
         self.missing: set[int] = set()
+        self.tells_times = True
         self.blocked = threading.Event()
         self._step = step
         self._first = 0

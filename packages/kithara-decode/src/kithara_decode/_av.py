@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ._av_input import DEMUXERS, AvInput, DamagedPacket
 from ._backend import Backend
 from ._decoder import BaseDecoder
@@ -94,17 +96,20 @@ class AvDecoder(BaseDecoder):
             options={"ignore_editlist": "1"} if self._fragmented else {},
         )
         try:
-            first = self._av.first_frame()
-            self._origin = first.pts or 0
-            self._measure_lead(first)
-            self._next = -self._trimmed  # the index of the first frame in _pending
-            self._pending = _samples(first, self._options)
+            return self._begin(continued=False)
         except BaseException:
             self._av.close()
             raise
+
+    def _begin(self, *, continued: bool) -> AudioFrame:
+        first = self._av.first_frame()
+        self._origin = first.pts or 0
+        self._measure_lead(first, continued)
+        self._next = -self._trimmed  # the index of the first frame in _pending
+        self._pending = _samples(first, self._options)
         return first
 
-    def _measure_lead(self, first: AudioFrame) -> None:
+    def _measure_lead(self, first: AudioFrame, continued: bool) -> None:
         """Find out what precedes the sound: told by an edit, or known to the codec.
 
         FFmpeg drops a codec's own delay wherever decoding begins; what an edit of fragments says
@@ -112,6 +117,7 @@ class AvDecoder(BaseDecoder):
         """
         stream, rate = self._av.stream, first.sample_rate
         delay = stream.codec_context.delay or 0
+        dropped = 0 if continued else delay
         edit = 0
         if self._fragmented:
             edit = round(self._edit_start * rate)
@@ -122,10 +128,26 @@ class AvDecoder(BaseDecoder):
         self.lead = Lead(
             told=told,
             untold=AAC_PRIMING if stream.codec_context.name == "aac" and not told else 0,
-            dropped=delay + self._trimmed,
-            unit=first.samples + delay,
+            dropped=dropped + self._trimmed,
+            unit=first.samples + dropped,
             converges=OPUS_CONVERGES if stream.codec_context.name == "opus" else SOON,
         )
+
+    def hold_back(self) -> None:
+        """Let the codec keep what it has not delivered at the end, for what follows."""
+        self._av.holds_back = True
+
+    def continue_from(self, before: BaseDecoder) -> bool:
+        """Take over the codec of a decoder at its end, so that no seam is heard."""
+        if not isinstance(before, AvDecoder) or not self._av.continue_from(before._av):
+            return False
+        self._begin(continued=True)
+        return True
+
+    def finish(self) -> AnySamples:
+        """Return what the codec was asked to hold back."""
+        rest = [_samples(frame, self._options) for frame in self._av.finish()]
+        return np.concatenate([super().finish(), *rest])
 
     def _fill(self, out: AnySamples) -> int:
         while self._next < 0:

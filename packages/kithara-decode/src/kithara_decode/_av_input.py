@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, NoReturn
+from itertools import chain
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from ._errors import CorruptAudio, UnsupportedFormat
 
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
+    from av.packet import Packet
 
     from ._input import Input
 
@@ -115,10 +118,19 @@ class AvInput:
             self.close()
             raise
         self.damaged_at_start = False
+        self.holds_back = False  # leave what the codec holds at the end to `finish`
+        self._codec: AudioCodecContext | None = self.stream.codec_context
+        self._setup = _setup(self.stream.codec_context)
+        self._beginning: list[
+            Packet[AudioStream]
+        ] = []  # the packets up to the one that gave the first frame
+        self._began = self._drains = False
+        self._packets: Iterator[Packet[AudioStream]] = self._container.demux(self.stream)
         self._frames = self._decode()
 
     def first_frame(self) -> AudioFrame:
         """Return the first decoded frame; an input without any is refused."""
+        self.damaged_at_start = False
         while isinstance(frame := self.next_frame(), DamagedPacket):
             self.damaged_at_start = True
         if frame is None:
@@ -138,7 +150,33 @@ class AvInput:
         except self._failures as exc:
             self._raise(exc, "cannot be sought in")
         self._raise_kept()
+        if self._codec is not None:
+            self._codec.flush_buffers()
+        self._packets = self._container.demux(self.stream)
         self._frames = self._decode()
+
+    def continue_from(self, before: AvInput) -> bool:
+        """Decode from the first frame on with the codec that decoded another input to its end.
+
+        Only right after `first_frame`, which is to be called again then. False, with nothing
+        changed, where the two are set up differently or the codec was needed otherwise.
+        """
+        if before._codec is None or before._setup != self._setup:
+            return False
+        self._codec, before._codec = before._codec, None
+        self._packets = chain(self._beginning, self._packets)
+        self._frames = self._decode()
+        return True
+
+    def finish(self) -> list[AudioFrame]:
+        """Return the frames that the codec still held at the end, once."""
+        codec, self._codec = self._codec, None
+        if codec is None or not self._drains:
+            return []
+        try:
+            return codec.decode(None)
+        except self._failures as exc:
+            self._raise(exc, "cannot be decoded further")
 
     @property
     def source_bits(self) -> int | None:
@@ -179,14 +217,24 @@ class AvInput:
 
     def _decode(self) -> Iterator[AudioFrame | DamagedPacket]:
         try:
-            for packet in self._container.demux(self.stream):
+            for packet in self._packets:
+                if not packet.size:  # the end of the input, which a codec takes for its own
+                    self._drains = self._codec is not None and self._codec.codec.delay
+                    if not self.holds_back:
+                        yield from self.finish()
+                    return
+                if not self._began:
+                    self._beginning.append(packet)
+                if self._codec is None:  # it went on in another input
+                    return
                 try:
-                    frames = packet.decode()
+                    frames = self._codec.decode(packet)
                 except self._failures:  # of many types, by what the damage looks like
                     # Players go on as well: streams may begin or be joined within a packet.
                     time = (packet.duration or 0) * (packet.time_base or Fraction(0))
                     yield DamagedPacket(seconds=time)
                     continue
+                self._began = self._began or bool(frames)
                 yield from frames
         except self._failures as exc:
             self._raise(exc, "cannot be decoded further")
@@ -202,6 +250,14 @@ class AvInput:
         error, self._file.error = self._file.error, None
         if error is not None:
             raise error
+
+
+_Setup: TypeAlias = tuple[str, int, int, bytes | None]
+
+
+def _setup(codec: AudioCodecContext) -> _Setup:
+    """Return what must be equal for a codec to decode another input, too."""
+    return codec.name, codec.sample_rate, codec.layout.nb_channels, codec.extradata
 
 
 def import_av(container: str) -> ModuleType:

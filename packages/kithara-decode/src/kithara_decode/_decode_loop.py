@@ -114,60 +114,76 @@ class DecodeLoop:
         """Go on with the span behind the present one; None at the end."""
         if self._files is None:
             self._start_spans()
-        file = self._next_file()
-        if file is None:
-            return None
-        span = self._open(file)
-        seconds: Fraction | None = getattr(file, "seconds", None)
-        if seconds is None:
-            span.follow(self._frame)
-        else:
-            self._join(span, getattr(file, "timeline", 0), seconds)
-        return span
-
-    def _next_file(self) -> File | None:
+        before = self._span
         try:
             file = next(self._files or iter(()), None)
+            span = None if file is None else self._open(file)
         except BaseException:
-            self._drop_spans()  # an iterator that raised is through
+            self._finish(before)
+            self._drop_spans()  # the iterator is through, or beyond the span
             raise
-        if file is None and isinstance(self._source, SpanFiles):
-            self._drop_spans()  # the last span may be closed by now
-        return file
-
-    def _open(self, file: File) -> SpanDecoding:
-        self._drop_span()
-        try:
-            decoder = open_input(Input(file), getattr(file, "container", None), self._options)
-            try:
-                span = SpanDecoding(decoder, self._output or decoder.spec)
-            except BaseException:
-                decoder.close()
-                raise
-        except BaseException:
-            self._drop_spans()  # the iterator is beyond this span already
-            raise
+        if span is None:
+            self._finish(before)
+            if isinstance(self._source, SpanFiles):
+                self._drop_spans()  # the last span's file may be closed by now
+            return None
         self._span = span
-        self._output = self._output or decoder.spec
-        self._queue.announce(Opened(spec=span.output, frames=span.frames, tags=decoder.tags))
+        try:
+            self._join(before, span, getattr(file, "seconds", None))
+        except BaseException:
+            self._drop_spans()
+            raise
+        finally:
+            if before is not None:
+                before.close()
         return span
 
-    def _join(self, span: SpanDecoding, timeline: int, seconds: Fraction) -> None:
-        """Let a span follow at the present frame: an overlap is dropped, a gap filled."""
-        rate = span.output.sample_rate
-        own = span.own_place(seconds)
-        off = self._axis.place(timeline, own, self._frame) - self._frame
-        if abs(off) > LONGEST_JOIN_SECONDS * rate:
-            off = self._axis.restart(timeline, own, self._frame) - self._frame
-        if abs(off) <= JOIN_SECONDS * rate:
-            span.follow(self._frame)
-        elif off < 0:
-            span.follow(self._frame, unused=round(-off / span.ratio))
-        else:
+    def _open(self, file: File) -> SpanDecoding:
+        decoder = open_input(Input(file), getattr(file, "container", None), self._options)
+        try:
+            output = self._output = self._output or decoder.spec
+            span = SpanDecoding(decoder, output, timeline=getattr(file, "timeline", 0))
+        except BaseException:
+            decoder.close()
+            raise
+        self._queue.announce(Opened(spec=output, frames=span.frames, tags=decoder.tags))
+        return span
+
+    def _join(
+        self, before: SpanDecoding | None, span: SpanDecoding, seconds: Fraction | None
+    ) -> None:
+        """Let a span follow another: an overlap is dropped, a gap filled."""
+        end = Fraction(self._frame)
+        if before is not None:
+            on = before.timeline == span.timeline and span.decoder.continue_from(before.decoder)
+            if not on:
+                self._put(before.finish_codec(), before)
+            end = before.end
+        off = Fraction(0) if seconds is None else self._offset(span, seconds, end)
+        if before is not None and (off > 0 or not span.converts_on(before)):
+            self._put(before.flush(), before)
+            end = Fraction(self._frame)
+        if off > 0:
             gap = round(off)
             self._note(iter((Loss(frame=self._frame, frames=gap, reason=GAP),)))
-            span.follow(self._frame + gap)
+            span.follow(end + gap)
             self._put(np.zeros((gap, span.output.channels), np.float32), span)
+        else:
+            span.follow(end, unused=round(-off / span.ratio))
+
+    def _offset(self, span: SpanDecoding, seconds: Fraction, end: Fraction) -> Fraction:
+        """Return by how many frames a span that follows lies behind the end of the one before."""
+        own, rate = span.own_place(seconds), span.output.sample_rate
+        off = self._axis.place(span.timeline, own, end) - end
+        if abs(off) > LONGEST_JOIN_SECONDS * rate:
+            off = self._axis.restart(span.timeline, own, end) - end
+        return off if abs(off) > JOIN_SECONDS * rate else Fraction(0)
+
+    def _finish(self, span: SpanDecoding | None) -> None:
+        """Put what codec and conversion still hold at the end of a span that none continues."""
+        if span is not None:
+            self._put(span.finish_codec(), span)
+            self._put(span.flush(), span)
 
     def _drop_spans(self) -> None:
         self._drop_span()
@@ -190,15 +206,15 @@ class DecodeLoop:
             begin = None
         if begin is not None:
             self._start_spans()
-            if (file := self._next_file()) is None:
+            if (file := next(self._files or iter(()), None)) is None:
                 return
-            span = self._open(file)
+            span = self._span = self._open(file)
             if span.decoder.lead.converges > self._preroll:
                 self._preroll = span.decoder.lead.converges
                 self._go_to(seconds)
                 return
             own, untold = span.own_place(begin), span.decoder.lead.untold * span.ratio
-            place = self._axis.place(getattr(file, "timeline", 0), own, own + untold)
+            place = self._axis.place(span.timeline, own, own + untold)
             self._frame = span.begin_at(place)
             self._target = round(seconds * span.output.sample_rate)
         elif first := self._span or self._open_next():

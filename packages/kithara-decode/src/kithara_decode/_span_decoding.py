@@ -18,13 +18,16 @@ class SpanDecoding:
     `base` is where on the stream's axis the decoder's frame 0 lies, in frames of the output.
     """
 
-    def __init__(self, decoder: BaseDecoder, output: PcmSpec) -> None:
+    def __init__(self, decoder: BaseDecoder, output: PcmSpec, *, timeline: int = 0) -> None:
         self.decoder = decoder
         self.output = output
+        self.timeline = timeline
         self.base = Fraction(0)
         self._conversion = Conversion(decoder.spec, output)
+        self._finished = 0  # frames that the decoder held back at its end
         self._unused = 0  # frames of the decoder to be dropped before the next ones
         self._losses: tuple[Loss, ...] = ()
+        decoder.hold_back()
 
     @property
     def ratio(self) -> Fraction:
@@ -49,22 +52,43 @@ class SpanDecoding:
         self.base = place
         return self._align(place)
 
-    def follow(self, position: int, unused: int = 0) -> None:
+    @property
+    def end(self) -> Fraction:
+        """Where on the axis the frames read so far end, whether delivered or still converted."""
+        return self.base + (self.decoder.position + self._finished) * self.ratio
+
+    def follow(self, position: int | Fraction, unused: int = 0) -> None:
         """Lie where the first frames, those unused, end at a frame of the axis."""
         self._unused = unused
         self.base = position - unused * self.ratio
 
+    def converts_on(self, before: "SpanDecoding") -> bool:
+        """Go on with the conversion of the span before, if that is the same one."""
+        if before.decoder.spec != self.decoder.spec:
+            return False
+        self._conversion = before._conversion
+        return True
+
     def read(self, frames: int) -> Samples:
-        """Return what comes of some frames more of the decoder; empty only at the end."""
+        """Return what comes of some frames more of the decoder; empty only at the end.
+
+        What the codec and the conversion hold there is left to what follows, or to `finish`.
+        """
         while len(block := cast("Samples", self.decoder.read(frames))):
             unused = min(self._unused, len(block))
             self._unused -= unused
             if unused < len(block) and len(samples := self._conversion.convert(block[unused:])):
                 return samples
-        return self.flush()
+        return block
+
+    def finish_codec(self) -> Samples:
+        """Return what comes of the frames that the codec still holds at the end."""
+        rest = cast("Samples", self.decoder.finish())
+        self._finished += len(rest)
+        return self._conversion.convert(rest)
 
     def flush(self) -> Samples:
-        """Return what the conversion still holds, once."""
+        """Return what the conversion still holds."""
         return self._conversion.flush()
 
     def seek(self, frame: int) -> int:
@@ -83,6 +107,7 @@ class SpanDecoding:
 
     def go_on(self) -> int:
         """Go on where the decoder stands, whatever was read before; as `seek`."""
+        self._finished = 0
         self._conversion.restart()
         return self._align(self.base + self.decoder.position * self.ratio)
 
