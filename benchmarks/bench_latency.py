@@ -1,0 +1,173 @@
+"""Seconds to the first PCM, and from a seek to PCM that is not fetched yet, on a distant server.
+
+    python bench_latency.py slowlink.py [--rtt-ms 100] [--mbit 20] [--minutes 10]
+
+nginx serves on loopback behind a relay, `slowlink.py --listen A --to B --rtt-ms R --mbit M`, which
+delays and shapes. ffmpeg's and mpv's figures include the start of their process; their seek is a
+start at that time, since a command line has no other. Peers that are not installed are left out.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import av
+
+from kithara_assets import MemoryAssetStore
+from kithara_decode import AudioStream
+from kithara_file import FileSession, FileSource
+from kithara_net import HttpClient, RetryNet
+from peers import measure, nginx, report, timed
+from sample import encode, melody
+
+ROUNDS = 5
+SEEK = 0.8  # of the duration
+FIRST_TARGET, SEEK_TARGET = 0.75, 0.6
+
+
+@contextmanager
+def slow_link(program: Path, port: int, rtt_ms: float, mbit: float) -> Iterator[str]:
+    """Relay to a port of loopback; gives the base URL on the near side."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        near = probe.getsockname()[1]
+    words = [sys.executable, str(program), "--listen", str(near), "--to", str(port)]
+    with subprocess.Popen([*words, "--rtt-ms", str(rtt_ms), "--mbit", str(mbit)]) as process:
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", near)).close()
+                    break
+            yield f"http://127.0.0.1:{near}"
+        finally:
+            process.terminate()
+
+
+async def listening(url: str, seek: float | None) -> float:
+    """Open with an empty cache and take one chunk; or the seconds of a seek after that."""
+    began = time.perf_counter()
+    async with HttpClient() as client:
+        with MemoryAssetStore() as store:
+            session: FileSession
+            async with FileSource(url, store=store, net=RetryNet(client)) as session:
+                audio = AudioStream(session.reader())
+                try:
+                    await anext(audio)
+                    if seek is not None:
+                        began = time.perf_counter()
+                        audio.seek(seek)
+                        await anext(audio)
+                    return time.perf_counter() - began
+                finally:
+                    await audio.aclose()
+
+
+def through_kithara(url: str, seek: float | None, _: int) -> float:
+    """Our own way, without the command line around it."""
+    return asyncio.run(listening(url, seek))
+
+
+def through_pyav(url: str, seek: float | None, _: int) -> float:
+    """Open the URL with FFmpeg's own network code, and take one frame."""
+    began = time.perf_counter()
+    with av.open(url) as container:
+        next(container.decode(audio=0))
+        if seek is not None:
+            began = time.perf_counter()
+            container.seek(int(seek * 1_000_000))
+            next(container.decode(audio=0))
+        return time.perf_counter() - began
+
+
+def through_command(words: list[str], seconds: str, url: str, seek: float | None, _: int) -> float:
+    """Read the first 16 KiB that a command writes."""
+    where = [] if seek is None else [seconds.format(seek)]
+    full = [part for word in words for part in (where if word == "SEEK" else [word])]
+    command = [url if word == "URL" else word for word in full]
+
+    def work() -> None:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.read(16 * 1024)
+            process.kill()
+
+    return timed(work)
+
+
+FFMPEG = ["ffmpeg", "-v", "error", "SEEK", "-i", "URL", "-map", "a:0", "-f", "f32le", "-"]
+MPV = [
+    "mpv",
+    "--no-config",
+    "--no-video",
+    "--really-quiet",
+    "SEEK",
+    "--ao=pcm",
+    "--ao-pcm-file=/dev/stdout",
+    "URL",
+]
+
+
+def make_media(folder: Path, minutes: float) -> None:
+    """An MP3, and M4A with their index before and behind the sound."""
+    pcm = melody(minutes * 60)
+    encode(folder / "a.mp3", pcm, codec="libmp3lame", bit_rate=128_000)
+    faststart = {"movflags": "+faststart"}
+    encode(
+        folder / "head.m4a", pcm, codec="aac", bit_rate=128_000, options=faststart, container="ipod"
+    )
+    encode(folder / "tail.m4a", pcm, codec="aac", bit_rate=128_000, container="ipod")
+
+
+def runs_for(url: str, seek: float | None) -> dict[str, Callable[[int], float]]:
+    """Everybody who is installed."""
+    runs: dict[str, Callable[[int], float]] = {
+        "kithara": partial(through_kithara, url, seek),
+        "PyAV, its own network": partial(through_pyav, url, seek),
+    }
+    if shutil.which("ffmpeg"):
+        runs["ffmpeg"] = partial(through_command, FFMPEG, "-ss={}", url, seek)
+    if shutil.which("mpv"):
+        runs["mpv"] = partial(through_command, MPV, "--start={}", url, seek)
+    return runs
+
+
+def show(title: str, medians: dict[str, float], target: float) -> None:
+    """Print a table, and ours against the best of the others."""
+    report(title, "s", medians)
+    best = min(value for name, value in medians.items() if name != "kithara")
+    print(f"  {medians['kithara'] / best:.2f} × the best of them (target {target})")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("slowlink", type=Path, help="the relay")
+    parser.add_argument("--rtt-ms", type=float, default=100.0)
+    parser.add_argument("--mbit", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of sound in each file")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        media = Path(folder)
+        make_media(media, asked.minutes)
+        with nginx(media) as base:
+            far = int(base.rpartition(":")[2])
+            with slow_link(asked.slowlink, far, asked.rtt_ms, asked.mbit) as near:
+                for name in ("a.mp3", "head.m4a", "tail.m4a"):
+                    url = f"{near}/{name}"
+                    first = measure(runs_for(url, None), ROUNDS)
+                    show(f"first PCM of {name}", first, FIRST_TARGET)
+                    seek = asked.minutes * 60 * SEEK
+                    show(f"seek in {name}", measure(runs_for(url, seek), ROUNDS), SEEK_TARGET)
+
+
+if __name__ == "__main__":
+    main()
