@@ -10,6 +10,7 @@ import pytest
 import kithara
 from kithara_assets import OfflineMiss, asset_store
 from kithara_decode import UnsupportedFormat
+from kithara_file import Unreadable
 from kithara_net import HttpClient, RangeSpec, UnexpectedStatus
 from kithara_net.testing import Server, ThreadedServer
 
@@ -52,7 +53,7 @@ def test_offline_takes_what_was_fetched(
     stats = kithara.fetch(
         url, cache=cache, on_progress=lambda s, total: seen.append((s.bytes_received, total))
     )
-    assert stats == kithara.TransferStats(requests=1, bytes_received=len(wav), bytes_cached=0)
+    assert (stats.requests, stats.bytes_received, stats.bytes_cached) == (1, len(wav), 0)
     assert seen[-1] == (len(wav), len(wav))
     assert kithara.fetch(url, cache=cache).bytes_cached == len(wav)
     server.close()
@@ -70,10 +71,28 @@ def test_offline_and_never_seen(cache: Path) -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("url", ["", "a.wav", "ftp://host/a.wav", "http://", "file:///etc/passwd"])
-def test_what_is_no_http_url(url: str, cache: Path) -> None:
-    with pytest.raises(kithara.InvalidUrl, match="not an http or https URL"):
+@pytest.mark.parametrize("url", ["", "a.wav", "ftp://host/a.wav", "http://", "http://[/a.wav"])
+def test_what_is_neither_a_url_nor_a_file(url: str, cache: Path) -> None:
+    with pytest.raises(kithara.InvalidUrl, match="not an http or https URL, nor a file"):
         kithara.open(url, cache=cache)
+    assert not cache.exists()
+
+
+def test_a_file_of_this_machine(wav: bytes, tone: Tone, tmp_path: Path) -> None:
+    path = tmp_path / "a tone#1.wav"
+    path.write_bytes(wav)
+    for url in (path, str(path), path.as_uri()):
+        pcm, rate = kithara.decode(url, start=1, cache=tmp_path / "cache")
+        assert rate == 8000
+        assert np.array_equal(pcm, tone[8000:])
+    with kithara.open(path) as track:
+        assert track.kind == "file"
+        assert track.length == len(wav)
+        assert track.stats.requests == 0
+        track.wait_complete()
+    assert not (tmp_path / "cache").exists()
+    with pytest.raises(Unreadable):
+        kithara.open((tmp_path / "none.wav").as_uri())
 
 
 def test_a_failure_leaves_no_thread_and_is_one_of_the_families(

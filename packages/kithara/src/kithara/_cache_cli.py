@@ -17,7 +17,7 @@ from kithara_assets import AssetFacts, DiskAssetStore, EvictConfig, Removed
 
 from ._cache import asset_name, cache, default_cache
 from ._cli_options import CacheOption
-from ._complaints import FAILED, complain, complaints
+from ._complaints import FAILED, Output, complain, complaints
 from ._progress import megabytes
 
 app = typer.Typer(
@@ -36,6 +36,8 @@ Assets = Annotated[
     ),
 ]
 Lines = Annotated[bool, typer.Option("--json", help="A JSON object on each line, instead.")]
+
+NO_CAPS = EvictConfig(max_bytes=None, max_assets=None, min_free_bytes=None)
 
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -57,7 +59,7 @@ def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
                     complete=asset.complete,
                 )
             return
-        output = Console(file=sys.stdout, highlight=False)
+        output = Output(sys.stdout)
         if assets:
             output.print(_table(assets, output))
         pins = f", {usage.pinned} pinned" if usage.pinned else ""
@@ -121,8 +123,13 @@ def evict(
     config = EvictConfig(
         max_bytes=parse_size(max_bytes), max_age=None if max_age is None else max_age * 86_400
     )
+    with opened(folder) as store:
+        before = {asset.asset_root: asset.bytes for asset in store.assets()}
     with opened(folder, config) as store:
-        told_removed(store.evict(), as_json)
+        store.evict()  # the opening may have begun with it, so what is gone is counted
+        left = {asset.asset_root for asset in store.assets()}
+    gone = [size for name, size in before.items() if name not in left]
+    told_removed(Removed(assets=len(gone), bytes=sum(gone)), as_json)
 
 
 @app.command()
@@ -162,8 +169,8 @@ def path(
 
 
 @contextmanager
-def opened(folder: Path | None, config: EvictConfig | None = None) -> Iterator[DiskAssetStore]:
-    """Open the cache, and complain as a command does."""
+def opened(folder: Path | None, config: EvictConfig = NO_CAPS) -> Iterator[DiskAssetStore]:
+    """Open the cache, and complain as a command does; looking at it takes nothing away."""
     with complaints(), cache(folder, config) as store:
         yield store
 
@@ -199,7 +206,7 @@ def told(as_json: bool, sentence: str, **facts: object) -> None:
     if as_json:
         say(**facts)
     else:
-        Console(file=sys.stdout, highlight=False).print(escape(sentence), soft_wrap=True)
+        Output(sys.stdout).print(escape(sentence), soft_wrap=True)
 
 
 def say(**facts: object) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from kithara_decode import PcmChunk
@@ -37,15 +36,15 @@ from ._cli_options import (
     parse_time,
     parse_variant,
 )
-from ._complaints import complaints, errors, name_of
+from ._complaints import Output, complaints, errors, name_of
 from ._means import RETRIES
 from ._open import fetch as fetch_url
 from ._open import open as open_track
 from ._output import FORMATS, STDOUT, format_of, open_output
 from ._play import play as play_chunks
 from ._progress import Moment, clock, megabytes
-from ._recorder import shown
 from ._track import Track
+from ._urls import shown
 from ._voice import Voice
 
 app = typer.Typer(
@@ -267,7 +266,7 @@ def info(
             "received": track.stats.bytes_received,
             "cached": track.stats.bytes_cached,
         }
-        output = Console(highlight=False, file=sys.stdout)
+        output = Output(file=sys.stdout)
         if as_json:
             output.print_json(json.dumps(facts))
             return

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import IO, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -15,9 +15,21 @@ from rich.markup import escape
 from kithara_assets import OfflineMiss
 
 from ._errors import ERRORS
-from ._recorder import shown
+from ._urls import shown
 
 FAILED, NOT_CACHED, INTERRUPTED, PIPE_CLOSED = 1, 3, 130, 141
+
+
+class Output(Console):
+    """What is told on stdout: no colours for numbers, and a closed pipe is an error like others."""
+
+    def __init__(self, file: IO[str]) -> None:
+        super().__init__(file=file, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `complaints`; rich would end the process with exit code 1."""
+        raise BrokenPipeError
+
 
 errors = Console(stderr=True, highlight=False)
 

@@ -8,6 +8,8 @@ from kithara_net import NetError
 from kithara_storage import StorageError
 from kithara_stream import StreamError
 
+from ._urls import shown
+
 
 class KitharaError(Exception):
     """Base of what the front door raises on its own account.
@@ -20,10 +22,10 @@ class KitharaError(Exception):
 
 
 class InvalidUrl(KitharaError):
-    """Raised when what was given is not an http or https URL."""
+    """Raised when what was given is neither an http or https URL nor a file."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"{url!r} is not an http or https URL")
+        super().__init__(f"{shown(url)!r} is not an http or https URL, nor a file that is here")
         self.url = url
 
 

@@ -11,7 +11,7 @@ from kithara_net import HttpClient, Net, NetOptions, NetRequest, RetryNet, Retry
 
 from ._cache import cache
 from ._recorder import Recorder
-from ._session import Session, Wish, open_session
+from ._session import Session, Wish, check_url, local_file, open_local, open_session
 
 RETRIES = 5
 
@@ -38,6 +38,15 @@ class Means:
 
     async def open(self, wish: Wish, owned: AsyncExitStack, recorder: Recorder) -> Session:
         """Open a session; `owned` closes it, and whatever was opened for it."""
+        session = await self._open(wish, owned, recorder)
+        owned.push_async_callback(recorder.watch(session))
+        owned.push_async_callback(session.aclose)
+        return session
+
+    async def _open(self, wish: Wish, owned: AsyncExitStack, recorder: Recorder) -> Session:
+        if local_file(wish.url):
+            return await open_local(wish)
+        check_url(wish.url)
         store, net = self.store, self.net
         if store is None:
             store = owned.enter_context(cache(self.cache))
@@ -50,10 +59,7 @@ class Means:
             await owned.enter_async_context(client)
             policy = RetryPolicy(max_retries=self.retries)
             net = RetryNet(client, policy, trace=recorder.on_net)
-        session = await open_session(wish, store=store, net=net)
-        owned.push_async_callback(recorder.watch(session))
-        owned.push_async_callback(session.aclose)
-        return session
+        return await open_session(wish, store=store, net=net)
 
 
 def _secret(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Ways in: for synchronous code, for asynchronous code, all of it at once, and fetching only."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
@@ -21,7 +22,7 @@ from ._track import Track
 
 
 def open(
-    url: str,
+    url: str | os.PathLike[str],
     *,
     cache: Folder = None,
     store: Assets | None = None,
@@ -37,7 +38,8 @@ def open(
     """Open an audio URL for synchronous code; returns once its format is known.
 
     Args:
-        url: an http or https URL of an audio file or of an HLS playlist.
+        url: an http or https URL of an audio file or of an HLS playlist, or an audio file of this
+            machine: a path, or a `file:` URL.
         cache: folder of the cache; None for `default_cache()`.
         store: a store of yours in place of the folder, `kithara.cache(…)` say; it stays open.
         offline: send no request; raise `OfflineMiss` for what is not in the cache.
@@ -54,7 +56,9 @@ def open(
 
     Raises whatever stood in the way; see `ERRORS`.
     """
-    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead, hls=hls)
+    wish = Wish(
+        url=os.fspath(url), variant=variant, offline=offline, look_ahead=look_ahead, hls=hls
+    )
     means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
     with ExitStack() as undo:
         loop = undo.enter_context(LoopThread())
@@ -66,7 +70,7 @@ def open(
 
 @asynccontextmanager
 async def aopen(
-    url: str,
+    url: str | os.PathLike[str],
     *,
     cache: Folder = None,
     store: Assets | None = None,
@@ -86,7 +90,9 @@ async def aopen(
     wrapped into a `RetryNet` if it is to try again), which is used and not closed. With one,
     `headers` are its business.
     """
-    wish = Wish(url=url, variant=variant, offline=offline, look_ahead=look_ahead, hls=hls)
+    wish = Wish(
+        url=os.fspath(url), variant=variant, offline=offline, look_ahead=look_ahead, hls=hls
+    )
     means = Means(cache=cache, store=store, net=net, retries=retries, headers=headers or {})
     track = await _open_track(wish, means, rate=rate, channels=channels)
     try:
@@ -96,7 +102,7 @@ async def aopen(
 
 
 def decode(
-    url: str,
+    url: str | os.PathLike[str],
     *,
     start: float = 0.0,
     duration: float | None = None,
@@ -142,7 +148,7 @@ def decode(
 
 
 def fetch(
-    url: str,
+    url: str | os.PathLike[str],
     *,
     cache: Folder = None,
     store: Assets | None = None,
@@ -159,11 +165,11 @@ def fetch(
     called from another thread with the statistics so far and the size in bytes, if known;
     `on_report` at the end, also when it failed, with a page about what happened.
     """
-    wish = Wish(url=url, variant=variant, hls=hls)
+    wish = Wish(url=os.fspath(url), variant=variant, hls=hls)
     means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
 
     async def work() -> TransferStats:
-        recorder = Recorder(url)
+        recorder = Recorder(wish.url)
         async with AsyncExitStack() as owned:
             session = await means.open(wish, owned, recorder)
             try:

@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from kithara_decode import AudioStream, PcmChunk
 from kithara_file import FileEvent, Progress
@@ -17,6 +16,7 @@ from kithara_stream import Subscription
 from ._record import FirstPcm, Noted, RecordedEvent, SessionRecord, Sought
 from ._series import BinSeries, PeakSeries, SampleSeries
 from ._session import Session
+from ._urls import shown
 
 MOST_EVENTS = 20_000
 
@@ -110,10 +110,3 @@ class Recorder:
             if audio is None or spec is None
             else tuple(loss.frame / spec.sample_rate for loss in audio.losses),
         )
-
-
-def shown(url: str) -> str:
-    """A URL without user-info, query and fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()

@@ -1,5 +1,6 @@
 """Which kind of source a URL is."""
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -48,12 +49,31 @@ class Wish:
         return options
 
 
+def local_file(url: str) -> bool:
+    """Whether this names a file of this machine: a `file:` URL, or a path where something is."""
+    return url.startswith("file:") or (bool(url) and os.path.exists(url))
+
+
+def check_url(url: str) -> None:
+    """Raise InvalidUrl unless this is an http or https URL."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # a bracket that is no address
+        usable = False
+    if not usable:
+        raise InvalidUrl(url)
+
+
+async def open_local(wish: Wish) -> FileSession:
+    """Open a file of this machine; raises `Unreadable`, `NotMedia`."""
+    return await FileSource(wish.url, options=wish.file_options()).open()
+
+
 async def open_session(wish: Wish, *, store: Assets, net: Net) -> Session:
     """Open a URL as what it is: HLS by its suffix or by its first bytes, else a file."""
-    parts = urlsplit(wish.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidUrl(wish.url)
-    if not parts.path.lower().endswith(_PLAYLIST_SUFFIXES):
+    path = urlsplit(wish.url).path
+    if not path.lower().endswith(_PLAYLIST_SUFFIXES):
         file = FileSource(wish.url, store=store, net=net, options=wish.file_options())
         try:
             return await file.open()

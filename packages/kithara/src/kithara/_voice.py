@@ -9,6 +9,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.markup import escape
 
+from ._complaints import Output
 from ._progress import Moment, ProgressLine
 
 SPOKEN_EVERY = 0.5  # seconds between two JSON lines about progress
@@ -21,7 +22,7 @@ class Voice:
         self, title: str, *, timed: bool, as_json: bool, out: TextIO, errors: Console
     ) -> None:
         self._as_json = as_json
-        self._out = Console(file=out, highlight=False)
+        self._out = Output(out)
         self._line = ProgressLine(errors, title, timed=timed, hidden=as_json)
         self._spoken = -SPOKEN_EVERY
 
