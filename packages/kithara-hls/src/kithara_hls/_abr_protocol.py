@@ -187,7 +187,7 @@ class AbrSettings:
     """What listeners may wish; the defaults need no change.
 
     Attributes:
-        safety_factor: the share of the estimated rate that is counted on. 0.6 is careful, 1 is
+        safety_factor: the share of the estimated rate that is counted on. 0.8 is careful, 1.2 is
             bold: more bitrate for more stalls.
         up_hysteresis: how much a step up must bring, 1 as it is heard; 2 switches less often.
         down_hysteresis: the same for a step down. Large values risk stalls.
@@ -202,7 +202,7 @@ class AbrSettings:
         lossless: whether variants in a lossless codec may be chosen beside lossy ones.
     """
 
-    safety_factor: float = 0.8
+    safety_factor: float = 1.0
     up_hysteresis: float = 1.0
     down_hysteresis: float = 1.0
     min_switch_interval: float = 0.0
@@ -215,11 +215,11 @@ class AbrSettings:
     def __post_init__(self) -> None:
         if not 0.1 <= self.safety_factor <= 2.0:
             raise ValueError(f"safety_factor is {self.safety_factor}, must be 0.1 to 2")
-        if not 0.0 <= min(self.up_hysteresis, self.down_hysteresis):
+        if not min(self.up_hysteresis, self.down_hysteresis) >= 0.0:
             raise ValueError("up_hysteresis and down_hysteresis must be 0 or more")
-        if not 0.0 <= self.min_switch_interval:
+        if not self.min_switch_interval >= 0.0:
             raise ValueError("min_switch_interval must be 0 seconds or more")
-        if not 0.0 < self.buffer_goal:
+        if not self.buffer_goal > 0.0:
             raise ValueError("buffer_goal must be more than 0 seconds")
         if not 0.0 <= self.min_bitrate <= self.max_bitrate:
             raise ValueError("min_bitrate must be 0 or more and not above max_bitrate")

@@ -1,0 +1,140 @@
+"""What the downloads so far say about the path: rate, spread of the rate, time to first byte."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from ._abr_protocol import DownloadSample, Estimate
+
+__all__ = ("PathMemory", "ThroughputEstimator")
+
+_HALF_LIVES: Final = (0.3, 2.0, 6.0, 20.0, 60.0)  # seconds of flowing bodies
+_SHARPNESS: Final = 4.3  # how strongly the average that errs least is preferred
+_ERROR_SAMPLES: Final = 8.0  # the errors of about so many samples count
+_SPREAD_SAMPLES: Final = 40.0
+_START_RATE: Final = 400_000.0
+_START_SPREAD: Final = 0.32
+_START_TTFB: Final = 0.15
+_TTFB_KEPT: Final = 0.8
+_BURST: Final = (
+    14_600  # bytes; TCP's initial window of ten packets comes at once, whatever the rate
+)
+_LONG: Final = 0.5  # seconds that tell enough, however few bytes came
+_SHORTEST: Final = 0.001  # seconds; keeps a body that came in no time from an infinite rate
+_MEMORY_SECONDS: Final = 20.0  # a fresh memory counts as much as a download of that length
+_MEMORY_HALF_LIFE: Final = 1800.0
+_MEMORY_DRIFT: Final = 0.1  # variance of the logarithm of the rate, per hour of age
+_WIDEST: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMemory:
+    """What is worth keeping of a path for the next session with the same host.
+
+    ``rate`` in bit/s, ``spread`` and ``ttfb`` as in `Estimate`, ``age`` in seconds since it was
+    taken; the older, the less it counts.
+    """
+
+    rate: float
+    spread: float
+    ttfb: float
+    age: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < math.inf:
+            raise ValueError(f"rate is {self.rate}, must be above 0 bit/s and finite")
+        if not min(self.spread, self.ttfb, self.age) >= 0.0:
+            raise ValueError("spread, ttfb and age must be 0 or more")
+
+
+class ThroughputEstimator:
+    """Five averages of the rate, mixed by how well each foretold the samples of late.
+
+    Each average weighs samples by their seconds, so it is bits over time; the half-lives reach
+    from one segment to some minutes. A mix by their recent squared errors (exponential weights,
+    as for prediction with expert advice) follows a path that jumps and rests on one that is
+    steady. The error of the mix itself is the spread. Time to first byte is no part of a rate.
+
+    Stretches of less than TCP's first burst are added up before they count, so small segments
+    and playlists do not bias it. Cached samples change nothing, to the last bit.
+    """
+
+    def __init__(self, memory: PathMemory | None = None) -> None:
+        self._averages = [0.0] * len(_HALF_LIVES)
+        self._weights = [0.0] * len(_HALF_LIVES)
+        self._errors = [0.0] * len(_HALF_LIVES)
+        self._squares = _START_SPREAD**2
+        self._square_weight = 1.0
+        self._ttfb: float | None = None
+        self._samples = 0
+        self._size = 0
+        self._seconds = 0.0
+        if memory is not None:
+            self._average(memory.rate, _MEMORY_SECONDS * 0.5 ** (memory.age / _MEMORY_HALF_LIFE))
+            drift = _MEMORY_DRIFT * memory.age / 3600.0
+            self._squares = min(memory.spread**2 + drift, max(_WIDEST**2, memory.spread**2))
+            self._ttfb = memory.ttfb
+
+    def add(self, sample: DownloadSample) -> None:
+        """Learn from a stretch of the network."""
+        if sample.cached:
+            return
+        if sample.ttfb is not None:
+            known = sample.ttfb if self._ttfb is None else self._ttfb
+            self._ttfb = _TTFB_KEPT * known + (1.0 - _TTFB_KEPT) * sample.ttfb
+        self._size += max(0, sample.size)
+        self._seconds += max(0.0, sample.seconds)
+        if self._size == 0 or (self._size < _BURST and self._seconds < _LONG):
+            return
+        seconds = max(self._seconds, _SHORTEST)
+        rate = 8.0 * self._size / seconds
+        self._size, self._seconds = 0, 0.0
+        if self._known:
+            self._judge(math.log(rate))
+        self._average(rate, seconds)
+        self._samples += 1
+
+    def estimate(self) -> Estimate:
+        """What it believes now; a guess with ``samples`` 0 before the first download."""
+        return Estimate(
+            rate=self._rate() if self._known else _START_RATE,
+            spread=math.sqrt(self._squares / self._square_weight),
+            ttfb=_START_TTFB if self._ttfb is None else self._ttfb,
+            samples=self._samples,
+        )
+
+    def memory(self) -> PathMemory | None:
+        """What to keep for a later session; None if nothing was learned."""
+        if not self._samples:
+            return None
+        now = self.estimate()
+        return PathMemory(rate=now.rate, spread=now.spread, ttfb=now.ttfb)
+
+    @property
+    def _known(self) -> bool:
+        return self._weights[0] > 0.0
+
+    def _rate(self) -> float:
+        least = min(self._errors)
+        total = score = 0.0
+        for average, weight, error in zip(self._averages, self._weights, self._errors, strict=True):
+            trust = math.exp(-_SHARPNESS * (error - least))
+            score += trust * math.log(average / weight)
+            total += trust
+        return math.exp(score / total)
+
+    def _judge(self, log_rate: float) -> None:
+        miss = log_rate - math.log(self._rate())
+        kept = 1.0 - 1.0 / _SPREAD_SAMPLES
+        self._squares = self._squares * kept + miss * miss
+        self._square_weight = self._square_weight * kept + 1.0
+        for number, average in enumerate(self._averages):
+            miss = log_rate - math.log(average / self._weights[number])
+            self._errors[number] *= 1.0 - 1.0 / _ERROR_SAMPLES
+            self._errors[number] += miss * miss
+
+    def _average(self, rate: float, seconds: float) -> None:
+        for number, half_life in enumerate(_HALF_LIVES):
+            fresh = -math.expm1(-math.log(2.0) * seconds / half_life)
+            self._averages[number] += fresh * (rate - self._averages[number])
+            self._weights[number] += fresh * (1.0 - self._weights[number])
