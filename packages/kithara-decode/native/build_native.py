@@ -39,6 +39,7 @@ ffibuilder.cdef(
         int64_t lost_frames;
         int32_t frame_bytes;
         int32_t bits;
+        int32_t next_rate, next_channels, next_bits;
         int status;
         char message[192];
         ...;
@@ -51,6 +52,7 @@ ffibuilder.cdef(
     kd_decoder *kd_open_ogg_flac(kd_input *input);
     int64_t kd_read(kd_decoder *decoder, void *out, int64_t frames, int format);
     int64_t kd_seek(kd_decoder *decoder, int64_t frame);
+    void kd_change_format(kd_decoder *decoder);
     const char *kd_tag(kd_decoder *decoder, int index, const char **value);
     void kd_close(kd_decoder *decoder);
     """

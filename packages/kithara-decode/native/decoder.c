@@ -30,6 +30,23 @@ void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason)
     decoder->lost_frames = frames;
 }
 
+/* The next read delivers frames of another format, once kd_change_format has been called. */
+void kd_changed(kd_decoder *decoder, int32_t sample_rate, int32_t channels, int32_t bits)
+{
+    kd_fail(decoder, KD_FORMAT_CHANGED, "");
+    decoder->next_rate = sample_rate;
+    decoder->next_channels = channels;
+    decoder->next_bits = bits;
+}
+
+void kd_change_format(kd_decoder *decoder)
+{
+    decoder->sample_rate = decoder->next_rate;
+    decoder->channels = decoder->next_channels;
+    decoder->bits = decoder->next_bits;
+    decoder->status = KD_OK;
+}
+
 /* Where the sample of that index lies in an array of a format. */
 void *kd_sample(void *out, int64_t index, int format)
 {

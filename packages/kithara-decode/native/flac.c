@@ -23,7 +23,8 @@ typedef struct {
     int64_t gap;       /* frames missing before the block */
     int seeking;
     int damaged;       /* libFLAC complained since the last good block */
-    int changed;       /* the block has another rate or channel count */
+    int changed;       /* the block has this rate and count of channels, unlike those before it */
+    int32_t rate, channels;
     const char *reason;
     int comments_seen, comments_count;
     char **comments;
@@ -103,11 +104,11 @@ static FLAC__StreamDecoderWriteStatus take_block(const FLAC__StreamDecoder *flac
         state->silent = number + frames;
         return FLAC__STREAM_DECODER_WRITE_STATUS_CONTINUE;
     }
-    if ((int32_t)frame->header.sample_rate != decoder->sample_rate ||
-        (int32_t)channels != decoder->channels || channels > MAX_CHANNELS || frames > MAX_BLOCK) {
-        state->changed = 1;
-        return FLAC__STREAM_DECODER_WRITE_STATUS_CONTINUE;
-    }
+    if (channels > MAX_CHANNELS || frames > MAX_BLOCK)
+        return FLAC__STREAM_DECODER_WRITE_STATUS_ABORT; /* what the format rules out */
+    state->rate = (int32_t)frame->header.sample_rate;
+    state->channels = (int32_t)channels;
+    state->changed = state->rate != decoder->sample_rate || state->channels != decoder->channels;
     if (number > state->next)
         state->gap += number - state->next;
     for (unsigned i = 0; i < frames; i++)
@@ -212,8 +213,9 @@ static void load_block(flac_state *state)
     while (state->held == 0) {
         int64_t due = state->next;
         int worked = FLAC__stream_decoder_process_single(state->flac);
-        if (state->changed) {
-            kd_fail(decoder, KD_FORMAT_CHANGED, "");
+        if (state->changed && state->held != 0) {
+            state->changed = 0;
+            kd_changed(decoder, state->rate, state->channels, state->bits);
             return;
         }
         if (state->held != 0) {
@@ -241,7 +243,7 @@ static void load_block(flac_state *state)
                 kd_link_enter(&state->link);
                 if (begin(state))
                     break;
-                kd_fail(decoder, KD_FORMAT_CHANGED, "");
+                kd_fail(decoder, KD_CORRUPT, "a link of the chain has no readable headers");
             } else
                 decoder->status = KD_END;
             return;
@@ -289,6 +291,8 @@ static void walk_to(kd_decoder *decoder, int64_t frame)
     while (at < frame && decoder->status == KD_OK) {
         if (state->held == 0)
             load_block(state);
+        if (decoder->status == KD_FORMAT_CHANGED)
+            kd_change_format(decoder);
         if (decoder->status == KD_LOST) {
             at += decoder->lost_frames > 0 ? decoder->lost_frames : 0;
             decoder->status = at <= frame ? KD_OK : KD_LOST;
@@ -313,10 +317,15 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     state->next = number;
     state->seeking = 1;
     int found = !state->chained && FLAC__stream_decoder_seek_absolute(state->flac, (FLAC__uint64)number);
-    int exact = found && state->held > 0 && state->next - state->held == number && !state->changed;
+    int exact = found && state->held > 0 && state->next - state->held == number;
     state->seeking = 0;
     state->gap = 0;
     state->damaged = 0;
+    if (exact && state->changed) {
+        kd_changed(decoder, state->rate, state->channels, state->bits);
+        kd_change_format(decoder);
+    }
+    state->changed = 0;
     if (!exact && !kd_input_failed(decoder->input))
         walk_to(decoder, frame);
     return frame;

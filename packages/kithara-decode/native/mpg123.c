@@ -27,13 +27,15 @@ static off_t seek_bytes(void *input, off_t offset, int whence)
     return kd_input_seekable(input) ? (off_t)kd_input_seek(input, offset, whence) : (off_t)-1;
 }
 
-static int format_is_ours(kd_decoder *decoder)
+static int format_is_ours(kd_decoder *decoder, int32_t *rate_there, int32_t *channels_there)
 {
     long rate = 0;
     int channels = 0, encoding = 0;
     mpg123_state *state = decoder->state;
     if (mpg123_getformat(state->handle, &rate, &channels, &encoding) != MPG123_OK)
         return 0;
+    *rate_there = (int32_t)rate;
+    *channels_there = channels;
     return rate == decoder->sample_rate && channels == decoder->channels &&
            encoding == MPG123_ENC_FLOAT_32;
 }
@@ -67,6 +69,7 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             continue;
         }
         off_t number = 0;
+        int32_t rate = 0, channels = 0;
         int code = mpg123_decode_frame(state->handle, &number, &state->frame, &state->held);
         if (code == MPG123_OK) {
             if (follows(state))
@@ -75,14 +78,14 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             break;
         }
         state->held = 0;
-        if (code == MPG123_NEW_FORMAT && format_is_ours(decoder))
+        if (code == MPG123_NEW_FORMAT && format_is_ours(decoder, &rate, &channels))
             continue;
         /* A last frame that the file cuts short is an end like any other. */
         if (code == MPG123_DONE || (mpg123_errcode(state->handle) == MPG123_ERR_READER &&
                                     kd_input_ended(decoder->input)))
             decoder->status = KD_END;
-        else if (code == MPG123_NEW_FORMAT)
-            kd_fail(decoder, KD_FORMAT_CHANGED, "");
+        else if (code == MPG123_NEW_FORMAT && channels > 0)
+            kd_changed(decoder, rate, channels, 0);
         else
             kd_fail(decoder, KD_CORRUPT, mpg123_strerror(state->handle));
         break;
@@ -104,7 +107,10 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
         kd_fail(decoder, KD_BEYOND_END, "");
     else if (probe) {
         float before[MAX_CHANNELS];
-        if (read_frames(decoder, before, 1, KD_FLOAT32) != 1 && decoder->status == KD_END)
+        while (read_frames(decoder, before, 1, KD_FLOAT32) != 1 &&
+               decoder->status == KD_FORMAT_CHANGED)
+            kd_change_format(decoder);
+        if (decoder->status == KD_END)
             kd_fail(decoder, KD_BEYOND_END, "");
     }
     return frame;

@@ -76,8 +76,14 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             state->hole = 0;
             break;
         }
-        if (op_channel_count(state->file, link) != decoder->channels) {
-            kd_fail(decoder, KD_FORMAT_CHANGED, "");
+        int channels = op_channel_count(state->file, link);
+        if (channels != decoder->channels) {
+            memcpy(state->late, place, (size_t)got * (size_t)channels * sizeof(float));
+            reorder(state->late, channels, got);
+            state->held = got;
+            state->taken = state->hole = 0;
+            state->next = kd_input_seekable(decoder->input) ? op_pcm_tell(state->file) : -1;
+            kd_changed(decoder, 48000, channels, 0);
             break;
         }
         reorder(place, decoder->channels, got);
@@ -109,6 +115,8 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     while ((decoder->status == KD_OK || decoder->status == KD_LOST) && start < frame) {
         decoder->status = KD_OK;
         start += read_frames(decoder, waste, frame - start > 960 ? 960 : frame - start, KD_FLOAT32);
+        if (decoder->status == KD_FORMAT_CHANGED)
+            kd_change_format(decoder);
         if (decoder->status == KD_LOST && decoder->lost_frames > 0) {
             start += decoder->lost_frames;
             decoder->lost_frames = start - frame; /* what of the silence lies behind the target */

@@ -18,7 +18,7 @@ enum {
     KD_INPUT_FAILED = 2,   /* the refill callback failed, or an unseekable input was asked to go back */
     KD_CORRUPT = 3,        /* the library gave up; kd_message says why */
     KD_UNSUPPORTED = 4,    /* the library knows that it cannot decode this */
-    KD_FORMAT_CHANGED = 5, /* another sample rate or channel count from here on */
+    KD_FORMAT_CHANGED = 5, /* another format from here on, read after kd_change_format */
     KD_BEYOND_END = 6,     /* a seek past the last frame */
     KD_NO_MEMORY = 7,
     KD_LOST = 8            /* frames are missing here, the message says why; reading goes on behind them */
@@ -67,6 +67,7 @@ struct kd_decoder {
     int64_t lost_frames; /* how many are missing, with KD_LOST; -1: not known */
     int32_t frame_bytes; /* encoded bytes per frame where that is constant, else 0 */
     int32_t bits;        /* of the samples that went into a lossless encoder, else 0 */
+    int32_t next_rate, next_channels, next_bits; /* with KD_FORMAT_CHANGED, what comes next */
     int32_t formats;     /* what `read` itself can write: KD_FLOAT32, others maybe */
     int status;
     char message[KD_MESSAGE_BYTES];
@@ -88,12 +89,14 @@ kd_decoder *kd_open_ogg_flac(kd_input *input);
 
 int64_t kd_read(kd_decoder *decoder, void *out, int64_t frames, int format);
 int64_t kd_seek(kd_decoder *decoder, int64_t frame);
+void kd_change_format(kd_decoder *decoder);
 const char *kd_tag(kd_decoder *decoder, int index, const char **value);
 void kd_close(kd_decoder *decoder);
 
 /* For the backends. */
 kd_decoder *kd_decoder_new(kd_input *input);
 kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
+void kd_changed(kd_decoder *decoder, int32_t sample_rate, int32_t channels, int32_t bits);
 void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason);
 const unsigned char *kd_wave_order(int channels);
 void *kd_sample(void *out, int64_t index, int format);

@@ -85,7 +85,18 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
         }
         vorbis_info *info = ov_info(&state->file, -1);
         if (info->rate != decoder->sample_rate || info->channels != decoder->channels) {
-            kd_fail(decoder, KD_FORMAT_CHANGED, "");
+            float *late = realloc(state->late, sizeof(float) * BLOCK_FRAMES * (size_t)info->channels);
+            if (late == NULL) {
+                kd_fail(decoder, KD_NO_MEMORY, "out of memory");
+                break;
+            }
+            state->late = late;
+            interleave(late, planes, info->channels, got);
+            state->held = got;
+            state->taken = state->hole = 0;
+            state->link = link;
+            state->next = kd_input_seekable(decoder->input) ? ov_pcm_tell(&state->file) : -1;
+            kd_changed(decoder, (int32_t)info->rate, info->channels, 0);
             break;
         }
         int64_t start = ov_pcm_tell(&state->file) - got, gap = start - state->next;

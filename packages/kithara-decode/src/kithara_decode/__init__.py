@@ -6,6 +6,7 @@ from ._errors import (
     DecoderClosed,
     DecoderPoisoned,
     EncodedLengthMismatch,
+    FormatChanged,
     SeekRefused,
     UnsupportedFormat,
 )
@@ -33,6 +34,7 @@ __all__ = (
     # errors
     "DecodeError",
     "UnsupportedFormat",
+    "FormatChanged",
     "CorruptAudio",
     "EncodedLengthMismatch",
     "DecoderPoisoned",

@@ -59,9 +59,9 @@ class AvDecoder(BaseDecoder):
         self._edit_start = edit_start(head)
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
         self._ffmpeg_seeks = source.seekable and container == "mp4" and not self._fragmented
-        first = self._open()
+        self._open()
         stream = self._av.stream
-        spec = _spec(first, self._av.source_bits)
+        spec = self._next_spec()
         ticks = spec.sample_rate * (stream.time_base or Fraction(0))
         has_table = self._has_table = (
             container == "mp4" and stream.frames > 0 and ticks.denominator == 1
@@ -86,7 +86,7 @@ class AvDecoder(BaseDecoder):
                 self._av.close()
                 raise
 
-    def _open(self) -> AudioFrame:
+    def _open(self) -> None:
         """Start at the first byte and decode the first frame."""
         self._av = AvInput(
             self._source,
@@ -96,18 +96,17 @@ class AvDecoder(BaseDecoder):
             options={"ignore_editlist": "1"} if self._fragmented else {},
         )
         try:
-            return self._begin(continued=False)
+            self._begin(continued=False)
         except BaseException:
             self._av.close()
             raise
 
-    def _begin(self, *, continued: bool) -> AudioFrame:
+    def _begin(self, *, continued: bool) -> None:
         first = self._av.first_frame()
         self._origin = first.pts or 0
         self._measure_lead(first, continued)
         self._next = -self._trimmed  # the index of the first frame in _pending
-        self._pending = _samples(first, self._options)
-        return first
+        self._take(first)
 
     def _measure_lead(self, first: AudioFrame, continued: bool) -> None:
         """Find out what precedes the sound: told by an edit, or known to the codec.
@@ -159,10 +158,24 @@ class AvDecoder(BaseDecoder):
             limit = min(limit, self._frames - self._next)
         if limit <= 0 or not self._load():
             return 0
+        if self._pending.shape[1] != out.shape[1] or self._pending_rate != self._spec.sample_rate:
+            self._check_format(self._next)
         count = min(limit, len(self._pending))
         out[:count] = self._pending[:count]
         self._drop(count)
         return count
+
+    def _take(self, frame: AudioFrame) -> None:
+        self._pending = _samples(frame, self._options)
+        self._pending_rate, self._pending_layout = frame.sample_rate, frame.layout.name
+
+    def _next_spec(self) -> PcmSpec:
+        return PcmSpec(
+            sample_rate=self._pending_rate,
+            channels=self._pending.shape[1],
+            layout=self._pending_layout,
+            bits=self._av.source_bits,
+        )
 
     def _load(self) -> bool:
         """Make sure that samples are pending; False at the end and at a loss."""
@@ -173,16 +186,7 @@ class AvDecoder(BaseDecoder):
             if isinstance(frame, DamagedPacket):
                 self._pass_over(frame)
                 return False
-            if (
-                frame.sample_rate != self._spec.sample_rate
-                or frame.layout.nb_channels != self._spec.channels
-            ):
-                raise UnsupportedFormat(
-                    f"the {self._container} input changes its sample rate or channel count at "
-                    f"frame {self._next}; decode what follows as an input of its own",
-                    container=self._container,
-                )
-            self._pending = _samples(frame, self._options)
+            self._take(frame)
         return True
 
     def _pass_over(self, packet: DamagedPacket) -> None:
@@ -224,21 +228,12 @@ class AvDecoder(BaseDecoder):
             self._next = frame + 1  # anywhere behind, so that the start is taken
             return False
         self._next = (landed.pts - self._origin) * self._ticks
-        self._pending = _samples(landed, self._options)
+        self._take(landed)
         return self._next <= frame
 
     def _free(self) -> None:
         self._pending = self._pending[:0]
         self._av.close()
-
-
-def _spec(frame: AudioFrame, bits: int | None = None) -> PcmSpec:
-    return PcmSpec(
-        sample_rate=frame.sample_rate,
-        channels=frame.layout.nb_channels,
-        layout=frame.layout.name,
-        bits=bits,
-    )
 
 
 def _samples(frame: AudioFrame, options: Options) -> AnySamples:

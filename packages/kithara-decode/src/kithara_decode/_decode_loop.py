@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ._chunk_queue import ChunkQueue, Opened
-from ._errors import SeekRefused
+from ._errors import FormatChanged, SeekRefused
 from ._frame_axis import FrameAxis, Lead
 from ._input import Input
 from ._losses import Loss, Losses
@@ -70,23 +70,27 @@ class DecodeLoop:
             if target is not None:
                 self._go_to(target)
             while (span := self._span or self._open_next()) and not self._queue.diverted:
-                samples = self._read(span)
-                if not len(samples) and self._open_next() is None:
+                if not self._read(span) and self._open_next() is None:
                     break
         except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
             return exc
         return None
 
-    def _read(self, span: SpanDecoding) -> Samples:
+    def _read(self, span: SpanDecoding) -> bool:
+        """Put the next frames of a span; False at its end."""
         try:
             samples = span.read(self._chunk_frames)
+        except FormatChanged:
+            self._put(span.flush(), span)
+            self._span = span.behind_change(self._frame)
+            return True
         except BaseException:
             self._put(span.flush(), span)  # what was decoded comes before the error
             raise
         finally:
             self._note(span.losses())
         self._put(samples, span)
-        return samples
+        return len(samples) > 0
 
     def _put(self, samples: Samples, span: SpanDecoding) -> None:
         """Queue samples from the target on, in whole chunks at most."""
@@ -94,7 +98,8 @@ class DecodeLoop:
         self._frame += skipped
         for start in range(skipped, len(samples), self._chunk_frames):
             data = samples[start : start + self._chunk_frames]
-            if not self._queue.put(PcmChunk(data=data, start=self._frame, spec=span.output)):
+            chunk = PcmChunk(data=data, start=self._frame, spec=span.output, source=span.source)
+            if not self._queue.put(chunk):
                 return
             self._frame += len(data)
 
@@ -223,7 +228,7 @@ class DecodeLoop:
 
     def _seek_frame(self, span: SpanDecoding, target: int) -> None:
         """Go to a frame, or before it, in a source that knows no times."""
-        if target < span.base:
+        if target < span.begin:
             self._start_spans()
             first = self._open_next()
             if first is None:

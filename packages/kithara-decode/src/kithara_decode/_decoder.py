@@ -14,6 +14,7 @@ from ._errors import (
     DecoderClosed,
     DecoderPoisoned,
     EncodedLengthMismatch,
+    FormatChanged,
     SeekRefused,
 )
 from ._frame_axis import Lead
@@ -53,11 +54,12 @@ class BaseDecoder(ABC):
         self._broken = False
         self._fault: BaseException | None = None
         self._damage: DecodeError | None = None
+        self._change: FormatChanged | None = None  # until next_span or a seek
         self._passed_over = False  # the last fill met a loss, which is no end
 
     @property
     def spec(self) -> PcmSpec:
-        """Return the sample rate and channel count, the same for every frame."""
+        """Return the sample rate and channel count; `next_span` alone changes them."""
         return self._spec
 
     @property
@@ -107,6 +109,11 @@ class BaseDecoder(ABC):
             try:
                 self._passed_over = False
                 got = self._fill(array[done:])
+            except FormatChanged as exc:
+                self._change = exc
+                if done == 0:
+                    raise
+                break
             except BaseException as exc:
                 self._broken, self._fault = True, exc
                 if done == 0 or not isinstance(exc, DecodeError):
@@ -137,8 +144,17 @@ class BaseDecoder(ABC):
         self._silence = 0
         if not at_end:
             self._move(frame)
-        self._fault = self._damage = None
+        self._fault = self._damage = self._change = None
         self._position, self._ended = frame, at_end
+
+    def next_span(self) -> bool:
+        """Go on behind FormatChanged with what follows; False where no change was met."""
+        if self._closed:
+            raise DecoderClosed("decoder")
+        changed, self._change = self._change is not None, None
+        if changed:
+            self._spec = self._next_spec()
+        return changed
 
     def blocks(self, frames: int) -> Iterator[AnySamples]:
         """Iterate over read(frames) until the end."""
@@ -149,7 +165,7 @@ class BaseDecoder(ABC):
         """Free the decoder; the file stays open. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._fault = self._damage = None
+            self._fault = self._damage = self._change = None
             self._free()
 
     def hold_back(self) -> None:  # noqa: B027 - most libraries hold nothing
@@ -191,6 +207,8 @@ class BaseDecoder(ABC):
         damage, self._damage = self._damage, None
         if damage is not None:
             raise damage
+        if self._change is not None:
+            raise self._change
         if self._fault is not None:
             raise DecoderPoisoned(position=self._position) from self._fault
 
@@ -208,6 +226,17 @@ class BaseDecoder(ABC):
             raise
         self._broken = False
 
+    def _check_format(self, frame: int) -> None:
+        """Raise FormatChanged if what comes next is not of `spec`."""
+        spec = self._next_spec()
+        if spec != self._spec:
+            raise FormatChanged(
+                container=self._container,
+                frame=frame,
+                sample_rate=spec.sample_rate,
+                channels=spec.channels,
+            )
+
     def _lost(self, frame: int, frames: int | None, reason: str) -> None:
         """Note that frames are missing at a position, before the next ones are delivered."""
         if self._options.strict:
@@ -222,7 +251,14 @@ class BaseDecoder(ABC):
 
     @abstractmethod
     def _fill(self, out: AnySamples) -> int:
-        """Write at least one frame to out and return how many; 0 at the end, or after `_lost`."""
+        """Write at least one frame to out and return how many; 0 at the end, or after `_lost`.
+
+        Raises FormatChanged where `_next_spec` is not `spec`.
+        """
+
+    def _next_spec(self) -> PcmSpec:
+        """Return what the frames are that `_fill` would write next."""
+        return self._spec
 
     @abstractmethod
     def _go_to(self, frame: int) -> None:

@@ -27,6 +27,26 @@ class UnsupportedFormat(DecodeError):
         self.extra = extra
 
 
+class FormatChanged(UnsupportedFormat):
+    """Raised where the sample rate or the channel count changes within one input.
+
+    Every frame before it has been delivered. `next_span()` goes on with what follows: `frame` is
+    its first frame, `sample_rate` in Hz and `channels` are how it goes on.
+    """
+
+    recoverable = True
+
+    def __init__(self, *, container: str, frame: int, sample_rate: int, channels: int) -> None:
+        super().__init__(
+            f"the {container} input changes to {sample_rate} Hz and {channels} channels at frame "
+            f"{frame}; next_span() goes on with that",
+            container=container,
+        )
+        self.frame = frame
+        self.sample_rate = sample_rate
+        self.channels = channels
+
+
 class CorruptAudio(DecodeError):
     """Raised when the bytes contradict the format that they claim.
 

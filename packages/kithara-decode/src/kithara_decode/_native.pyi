@@ -51,6 +51,7 @@ class Lib:
     KD_CORRUPT: int
     KD_UNSUPPORTED: int
     KD_FORMAT_CHANGED: int
+    def kd_change_format(self, decoder: CData, /) -> None: ...
     KD_BEYOND_END: int
     KD_NO_MEMORY: int
     KD_LOST: int

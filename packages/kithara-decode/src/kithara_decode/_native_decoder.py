@@ -70,16 +70,12 @@ class NativeDecoder(BaseDecoder):
             lib.kd_input_free,
         )
         self._next = 0  # the frame that the library delivers next
+        self._unchecked = False  # the next frames may be of another format than `spec`
         self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell
         self._native = self._open()
         super().__init__(
             container=container,
-            spec=PcmSpec(
-                sample_rate=self._native.sample_rate,
-                channels=self._native.channels,
-                layout=self._layouts.get(self._native.channels),
-                bits=self._native.bits or None,
-            ),
+            spec=self._next_spec(),
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
             tags=merged_tags(source.tags, normal_tags(self._read_tags())),
@@ -106,12 +102,6 @@ class NativeDecoder(BaseDecoder):
             message = "its bytes are needed again, and the input is not seekable"
         if status == lib.KD_NO_MEMORY:
             raise MemoryError(message)
-        if status == lib.KD_FORMAT_CHANGED:
-            raise UnsupportedFormat(
-                f"the {self._container} input changes its sample rate or channel count at frame "
-                f"{frame}; decode what follows as an input of its own",
-                container=self._container,
-            )
         text = f"the {self._container} input {where}: {message.rstrip('.')}"
         if status == lib.KD_UNSUPPORTED:
             raise UnsupportedFormat(text, container=self._container)
@@ -129,8 +119,19 @@ class NativeDecoder(BaseDecoder):
                 key, _, content = text.partition("=")
                 yield key, content
 
+    def _next_spec(self) -> PcmSpec:
+        return PcmSpec(
+            sample_rate=self._native.sample_rate,
+            channels=self._native.channels,
+            layout=self._layouts.get(self._native.channels),
+            bits=self._native.bits or None,
+        )
+
     def _fill(self, out: AnySamples) -> int:
         got = 0
+        if self._unchecked:
+            self._check_format(self._next)
+            self._unchecked = False
         if self._stopped == lib.KD_OK:
             pointer = ffi.from_buffer(out, require_writable=True)
             got = lib.kd_read(self._native, pointer, len(out), self._format)
@@ -140,6 +141,10 @@ class NativeDecoder(BaseDecoder):
         elif self._stopped == lib.KD_LOST:
             self._stopped = lib.KD_OK
             self._next += self._lose(self._next, self._native)
+        elif self._stopped == lib.KD_FORMAT_CHANGED:
+            lib.kd_change_format(self._native)
+            self._stopped, self._unchecked = lib.KD_OK, True
+            self._check_format(self._next)
         elif self._stopped != lib.KD_END:
             self._raise(self._native, self._next)
         return got
@@ -158,7 +163,7 @@ class NativeDecoder(BaseDecoder):
         lib.kd_seek(self._native, frame)
         if self._native.status == lib.KD_BEYOND_END:
             raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
-        self._next, self._stopped = frame, lib.KD_OK
+        self._next, self._stopped, self._unchecked = frame, lib.KD_OK, True
         if self._native.status == lib.KD_LOST:  # the target lies within what is missing
             self._next += self._lose(frame, self._native)
         elif self._native.status != lib.KD_OK:

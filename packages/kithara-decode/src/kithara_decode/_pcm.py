@@ -44,9 +44,11 @@ class PcmChunk:
     """Consecutive frames of an `AudioStream`.
 
     `data` is float32, C-contiguous, (frames, channels), never empty; `start` is its first
-    frame, counted in a decoding of the whole source; `spec` is the same for all of a stream.
+    frame, counted in a decoding of the whole source; `spec` is the same for all of a stream;
+    `source` is the format of the span that it comes from, None if that is not known.
     """
 
     data: Samples
     start: int
     spec: PcmSpec
+    source: PcmSpec | None = None

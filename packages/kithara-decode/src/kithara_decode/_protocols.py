@@ -91,7 +91,7 @@ class Decoder(Protocol):
 
     @property
     def spec(self) -> PcmSpec:
-        """Return the sample rate and channel count, the same for every frame."""
+        """Return the sample rate and channel count; `next_span` alone changes them."""
 
     @property
     def frames(self) -> int | None:
@@ -127,6 +127,12 @@ class Decoder(Protocol):
 
     def seek(self, frame: int) -> None:
         """Go to a frame, 0 <= frame <= frames; exact. Raises SeekRefused."""
+
+    def next_span(self) -> bool:
+        """Go on behind a FormatChanged, with another `spec`; False where there was none.
+
+        Until then reading raises that error again; a seek is possible, too.
+        """
 
     def blocks(self, frames: int) -> Iterator[AnySamples]:
         """Iterate over read(frames) until the end."""

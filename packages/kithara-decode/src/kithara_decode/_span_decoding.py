@@ -22,7 +22,9 @@ class SpanDecoding:
         self.decoder = decoder
         self.output = output
         self.timeline = timeline
+        self.source = decoder.spec
         self.base = Fraction(0)
+        self.begin = Fraction(0)  # where its first frame lies
         self._conversion = Conversion(decoder.spec, output)
         self._finished = 0  # frames that the decoder held back at its end
         self._unused = 0  # frames of the decoder to be dropped before the next ones
@@ -49,7 +51,7 @@ class SpanDecoding:
 
     def begin_at(self, place: Fraction) -> int:
         """Lie anywhere on the axis; return the first frame there that is delivered."""
-        self.base = place
+        self.base = self.begin = place
         return self._align(place)
 
     @property
@@ -60,7 +62,15 @@ class SpanDecoding:
     def follow(self, position: int | Fraction, unused: int = 0) -> None:
         """Lie where the first frames, those unused, end at a frame of the axis."""
         self._unused = unused
-        self.base = position - unused * self.ratio
+        self.begin = Fraction(position)
+        self.base = position - (self.decoder.position + unused) * self.ratio
+
+    def behind_change(self, position: int) -> "SpanDecoding":
+        """Return what goes on with the decoder at a frame of the axis, where its format changes."""
+        self.decoder.next_span()
+        behind = SpanDecoding(self.decoder, self.output, timeline=self.timeline)
+        behind.follow(position)
+        return behind
 
     def converts_on(self, before: "SpanDecoding") -> bool:
         """Go on with the conversion of the span before, if that is the same one."""
