@@ -4,7 +4,7 @@ import pytest
 from decode_files import Media
 
 from kithara_decode import open_decoder
-from kithara_decode._id3 import id3v2_size, id3v2_texts
+from kithara_decode._id3 import id3v2_raw_texts, id3v2_size, id3v2_texts
 
 
 @pytest.mark.parametrize("version", ["3", "4"])
@@ -16,6 +16,8 @@ def test_texts_that_ffmpeg_wrote(media: Media, version: str) -> None:
     with path.open("rb") as file, open_decoder(file) as decoder:
         assert decoder.tags["title"] == "Größe"
         assert decoder.tags["artist"] == "Ⅷ"
+        assert decoder.raw_tags[:2] == (("TIT2", "Größe"), ("TPE1", "Ⅷ"))
+        assert "TSSE" in dict(decoder.raw_tags)
 
 
 def test_version_2_with_three_letter_names() -> None:
@@ -43,3 +45,10 @@ def test_no_tag(head: bytes) -> None:
 def test_a_cut_tag_gives_what_is_there(corpora: Path) -> None:
     tag = (corpora / "audio/mpg123/lots-of-id3text.mp3").read_bytes()[:60]
     assert id3v2_texts(tag) == {"title": "Colorado"}
+
+
+def test_texts_of_users_go_by_what_they_are() -> None:
+    frame = b"TXXX\x00\x00\x00\x09\x00\x00\x00mood\x00sad"
+    tag = b"ID3\x03\x00\x00\x00\x00\x00" + bytes([len(frame)]) + frame
+    assert id3v2_raw_texts(tag) == [("TXXX:mood", "sad")]
+    assert id3v2_texts(tag) == {}

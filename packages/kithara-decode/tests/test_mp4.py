@@ -1,9 +1,13 @@
+import shutil
 from fractions import Fraction
 
+import mutagen.mp4
+import numpy as np
 import pytest
 from decode_files import Media
 
-from kithara_decode._mp4 import Layout, edit_start, mp4_layout
+from kithara_decode import open_decoder
+from kithara_decode._mp4 import ItunesSound, Layout, edit_start, itunes_sound, mp4_layout
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,38 @@ def test_the_edit_of_the_sound_is_found(version: int) -> None:
 )
 def test_without_an_edit_the_sound_begins_at_once(head: bytes) -> None:
     assert edit_start(head) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (" 00000000 00000840 000001CA 00000000003F31F6 0", ItunesSound(start=2112, frames=4141558)),
+        ("", None),
+        ("1 2 3", None),
+        ("0 1 2 0", None),
+        ("0 x y z", None),
+    ],
+)
+def test_what_itunes_tells(text: str, told: ItunesSound | None) -> None:
+    assert itunes_sound(text) == told
+
+
+def test_the_end_that_itunes_tells(media: Media) -> None:
+    bare = media.coded("smpb.m4a", "-c:a", "aac", "-use_editlist", "0", frames=50_000)
+    path = bare.with_name("told.m4a")
+    shutil.copy(bare, path)
+    file = mutagen.mp4.MP4(path)  # type: ignore[no-untyped-call]  # it has no types
+    text = f" 00000000 {1024:08X} {176:08X} {50_000:016X} 00000000"
+    value = mutagen.mp4.MP4FreeForm(text.encode())  # type: ignore[no-untyped-call]  # as above
+    file["----:com.apple.iTunes:iTunSMPB"] = [value]
+    file.save()  # type: ignore[no-untyped-call]  # as above
+    with bare.open("rb") as untold, open_decoder(untold) as decoder:
+        everything = np.concatenate(list(decoder.blocks(4096)))
+        assert len(everything) > 51_000
+    with path.open("rb") as told, open_decoder(told) as decoder:
+        assert decoder.frames == 50_000
+        assert dict(decoder.raw_tags)["iTunSMPB"] == text
+        found = np.concatenate(list(decoder.blocks(4096)))
+        assert np.array_equal(found, everything[1024:51_024])
+        decoder.seek(40_000)
+        assert len(np.concatenate(list(decoder.blocks(4096)))) == 10_000

@@ -12,7 +12,7 @@ from ._backend import Backend
 from ._decoder import BaseDecoder
 from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
 from ._frame_axis import Lead
-from ._mp4 import edit_start, mp4_layout
+from ._mp4 import edit_start, itunes_sound, mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
 from ._scale import scaled
@@ -69,6 +69,9 @@ class AvDecoder(BaseDecoder):
         frames = None
         if has_table and stream.duration:
             frames = int(stream.duration * ticks)
+            told = itunes_sound(self._av.tags.get("itunsmpb", ""))
+            if told is not None and self._origin * ticks == told.start:  # no edit says other
+                frames = min(told.frames, frames - told.start)
             self._slack = EDIT_SLACK
         self._ticks = int(ticks) if has_table and self._ffmpeg_seeks else None
         super().__init__(
@@ -77,6 +80,7 @@ class AvDecoder(BaseDecoder):
             frames=frames,
             seekable=source.seekable,
             tags=merged_tags(source.tags, self._av.tags),
+            raw_tags=(*source.raw_tags, *self._av.raw_tags),
             options=options,
         )
         if self._av.damaged_at_start:

@@ -198,6 +198,12 @@ class AvInput:
         }
         return {name: text for name, text in found.items() if name not in NOT_TAGS}
 
+    @property
+    def raw_tags(self) -> Iterator[tuple[str, str]]:
+        """Iterate over the tags of the container and the stream, by FFmpeg's names for them."""
+        yield from self._container.metadata.items()
+        yield from self.stream.metadata.items()
+
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""
         self._container.close()

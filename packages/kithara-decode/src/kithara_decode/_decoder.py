@@ -2,7 +2,7 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -37,6 +37,7 @@ class BaseDecoder(ABC):
         frames: int | None,
         seekable: bool,
         tags: Mapping[str, str],
+        raw_tags: Iterable[tuple[str, str]] = (),
         options: Options,
     ) -> None:
         self._container = container
@@ -48,6 +49,7 @@ class BaseDecoder(ABC):
         self._promised = frames  # what `frames` says, or less where more may follow
         self._seekable = seekable
         self._tags = MappingProxyType(dict(tags))
+        self._raw_tags = tuple(raw_tags)
         self._position = 0
         self._ended = False
         self._closed = False
@@ -76,6 +78,11 @@ class BaseDecoder(ABC):
     def tags(self) -> Mapping[str, str]:
         """Return the text tags by lower-case name; empty if there are none."""
         return self._tags
+
+    @property
+    def raw_tags(self) -> tuple[tuple[str, str], ...]:
+        """Return the text tags by the names that the input has for them, in its order."""
+        return self._raw_tags
 
     @property
     def losses(self) -> tuple[Loss, ...]:

@@ -26,12 +26,26 @@ def id3v2_size(head: bytes) -> int:
 def id3v2_texts(tag: bytes) -> dict[str, str]:
     """Return the texts of a tag that we have names for, as far as the given bytes of it go."""
     found: dict[str, str] = {}
+    for name, text in id3v2_raw_texts(tag):
+        if name.encode("latin-1") in _NAMES:
+            found.setdefault(_NAMES[name.encode("latin-1")], text)
+    return found
+
+
+def id3v2_raw_texts(tag: bytes) -> list[tuple[str, str]]:
+    """Return all texts of a tag by the names of their frames; "TXXX:what" for those of users."""
+    found = []
     for name, content in _frames(tag):
-        if name in _NAMES and content and content[0] < len(_ENCODINGS):
-            text = content[1:].decode(_ENCODINGS[content[0]], errors="replace")
-            text = "; ".join(part for part in text.split("\0") if part)
-            if text:
-                found.setdefault(_NAMES[name], text)
+        if name[:1] != b"T" or not content or content[0] >= len(_ENCODINGS):
+            continue
+        text = content[1:].decode(_ENCODINGS[content[0]], errors="replace")
+        label = name.decode("latin-1")
+        if label in ("TXXX", "TXX"):
+            what, _, text = text.partition("\0")
+            label = f"{label}:{what}"
+        text = "; ".join(part for part in text.replace("\ufeff", "").split("\0") if part)
+        if text:
+            found.append((label, text))
     return found
 
 

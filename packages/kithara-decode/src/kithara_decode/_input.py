@@ -22,6 +22,7 @@ class Input:
         self._size: int | None = None
         self._head = b""
         self.tags: dict[str, str] = {}  # what tags before the base said
+        self.raw_tags: list[tuple[str, str]] = []  # the same in their own words
         self._at = 0  # the file's own position, counted from the base
         if self.seekable:
             self._size = file.seek(0, 2)

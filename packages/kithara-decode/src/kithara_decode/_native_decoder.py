@@ -73,12 +73,14 @@ class NativeDecoder(BaseDecoder):
         self._unchecked = False  # the next frames may be of another format than `spec`
         self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell
         self._native = self._open()
+        found = list(self._read_tags())
         super().__init__(
             container=container,
             spec=self._next_spec(),
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
-            tags=merged_tags(source.tags, normal_tags(self._read_tags())),
+            tags=merged_tags(source.tags, normal_tags(found)),
+            raw_tags=(*source.raw_tags, *found),
             options=options,
         )
 

@@ -106,6 +106,10 @@ class Decoder(Protocol):
         """Return the text tags by lower-case name; empty if there are none."""
 
     @property
+    def raw_tags(self) -> tuple[tuple[str, str], ...]:
+        """Return the text tags by the names that the input has for them ("TIT2"), in its order."""
+
+    @property
     def losses(self) -> tuple[Loss, ...]:
         """Return where frames were found missing so far, by position.
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from ._id3 import id3v2_size, id3v2_texts
+from ._id3 import id3v2_raw_texts, id3v2_size, id3v2_texts
 from ._input import HEAD_BYTES, Input
 
 SCAN_BYTES = 262144  # how far behind junk an MPEG or ADTS stream is looked for
@@ -24,7 +24,9 @@ def sniff(source: Input) -> str | None:
     known, "" for an empty input.
     """
     while len(head := source.head(10)) == 10 and (size := id3v2_size(head)):
-        source.tags.update(id3v2_texts(source.head(min(size, HEAD_BYTES))))
+        tag = source.head(min(size, HEAD_BYTES))
+        source.tags.update(id3v2_texts(tag))
+        source.raw_tags += id3v2_raw_texts(tag)
         source.skip(size)
     head = source.head(4096)
     if not head:
