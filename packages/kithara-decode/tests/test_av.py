@@ -33,7 +33,7 @@ CODED = {
 }  # fmt: skip
 
 
-def everything(decoder: Decoder) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def everything(decoder: Decoder[np.float32]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.concatenate(list(decoder.blocks(4096)))
 
 

@@ -82,11 +82,11 @@ def test_every_frame_before_damage_comes_before_the_error(
 
 
 @pytest.fixture
-def decoder(media: Media) -> Decoder:
+def decoder(media: Media) -> Decoder[np.float32]:
     return open_decoder(io.BytesIO(media.pcm("base.wav", frames=5000).read_bytes()))
 
 
-def test_read_into_fills_what_it_is_given(decoder: Decoder) -> None:
+def test_read_into_fills_what_it_is_given(decoder: Decoder[np.float32]) -> None:
     array = np.full((6000, 2), 9, np.float32)
     assert decoder.read_into(array[:0]) == 0
     assert decoder.read_into(array[10:2010]) == 2000
@@ -107,12 +107,12 @@ def test_read_into_fills_what_it_is_given(decoder: Decoder) -> None:
         np.asfortranarray(np.zeros((10, 2), np.float32)),
     ],
 )
-def test_other_arrays_are_refused(decoder: Decoder, array: Samples) -> None:
+def test_other_arrays_are_refused(decoder: Decoder[np.float32], array: Samples) -> None:
     with decoder, pytest.raises(ValueError, match="array"):
         decoder.read_into(array)
 
 
-def test_a_read_only_array_is_refused_and_harmless(decoder: Decoder) -> None:
+def test_a_read_only_array_is_refused_and_harmless(decoder: Decoder[np.float32]) -> None:
     array = np.zeros((10, 2), np.float32)
     array.flags.writeable = False
     with decoder, pytest.raises(ValueError, match="array"):
@@ -120,7 +120,7 @@ def test_a_read_only_array_is_refused_and_harmless(decoder: Decoder) -> None:
     assert not array.any()
 
 
-def test_closed(decoder: Decoder) -> None:
+def test_closed(decoder: Decoder[np.float32]) -> None:
     decoder.close()
     decoder.close()
     for call in (lambda: decoder.read(1), lambda: decoder.seek(1), lambda: next(decoder.blocks(1))):
@@ -129,7 +129,7 @@ def test_closed(decoder: Decoder) -> None:
     assert decoder.spec.channels == 2
 
 
-def test_seek_takes_frames_only(decoder: Decoder) -> None:
+def test_seek_takes_frames_only(decoder: Decoder[np.float32]) -> None:
     with decoder:
         with pytest.raises(ValueError, match="-1"):
             decoder.seek(-1)
@@ -147,7 +147,7 @@ def test_the_file_stays_open(media: Media) -> None:
         assert not file.closed
 
 
-def test_a_copy_of_a_block_is_not_overwritten(decoder: Decoder) -> None:
+def test_a_copy_of_a_block_is_not_overwritten(decoder: Decoder[np.float32]) -> None:
     rng = random.Random(2)
     with decoder:
         first = decoder.read(100)

@@ -39,7 +39,7 @@ def without_total(content: bytearray) -> bytearray:
 def test_bit_for_bit_with_soundfile(media: Media, name: str, subtype: str) -> None:
     path = media.pcm(name, subtype=subtype, frames=FRAMES)
     with path.open("rb") as file, open_decoder(file) as decoder:
-        assert isinstance(decoder, NativeDecoder)
+        assert NativeDecoder in type(decoder).__mro__
         assert decoder.frames == FRAMES
         assert np.array_equal(np.concatenate(list(decoder.blocks(999))), oracle(path))
         assert decoder.losses == ()

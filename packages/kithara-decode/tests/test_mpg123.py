@@ -34,7 +34,7 @@ def decode(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 def test_every_sample_is_mpg123s(media: Media, name: str, options: tuple[str, ...]) -> None:
     path = media.coded(name, *options)
     with path.open("rb") as file, open_decoder(file) as decoder:
-        assert isinstance(decoder, Mpg123Decoder)
+        assert Mpg123Decoder in type(decoder).__mro__
         pcm = np.concatenate(list(decoder.blocks(1000)))
         assert decoder.frames in (None, len(pcm))
     assert np.array_equal(pcm, mpg123_pcm(path, pcm.shape[1]))

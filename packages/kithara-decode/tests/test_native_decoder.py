@@ -40,7 +40,7 @@ def content_of(media: Media, name: str) -> bytes:
     return path.read_bytes()
 
 
-def everything(decoder: Decoder) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def everything(decoder: Decoder[np.float32]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.concatenate([np.empty((0, 2), np.float32), *decoder.blocks(4096)])
 
 

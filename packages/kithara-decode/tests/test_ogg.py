@@ -13,7 +13,7 @@ from kithara_decode import CorruptAudio, Decoder, EncodedLengthMismatch, open_de
 from kithara_decode._native_decoder import NativeDecoder
 
 
-def everything(decoder: Decoder) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def everything(decoder: Decoder[np.float32]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.concatenate(list(decoder.blocks(4096)))
 
 
@@ -28,7 +28,7 @@ def opus(media: Media) -> Path:
 def test_vorbis_is_what_soundfile_reads(media: Media) -> None:
     path = vorbis(media)
     with path.open("rb") as file, open_decoder(file) as decoder:
-        assert isinstance(decoder, NativeDecoder)
+        assert NativeDecoder in type(decoder).__mro__
         assert decoder.frames == 200_000
         pcm = everything(decoder)
     # soundfile brings a libvorbis of its own, whose last bits differ.

@@ -4,15 +4,19 @@ import io
 import random
 import subprocess
 import sys
+from typing import assert_type, cast, get_args
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from decode_files import Media, Seekable, Unseekable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kithara_decode
-from kithara_decode import DecodeError, UnsupportedFormat, open_decoder
+from kithara_decode import DecodeError, Decoder, UnsupportedFormat, open_decoder
 from kithara_decode._open import BACKENDS
+from kithara_decode._pcm import Sample, SampleType
 
 
 def test_all_names_exist_once() -> None:
@@ -119,3 +123,18 @@ def test_damage_anywhere_is_samples_or_a_typed_error(media: Media, data: st.Data
                 pass
     except DecodeError as error:
         assert "\n" not in str(error)  # noqa: PT017 - both outcomes are fine
+
+
+def test_the_type_of_the_samples_is_known(media: Media) -> None:
+    content = media.pcm("typed.wav", frames=1000).read_bytes()
+    with open_decoder(io.BytesIO(content)) as single:
+        assert_type(single, Decoder[np.float32])
+        assert_type(single.read(1), npt.NDArray[np.float32])
+    with open_decoder(io.BytesIO(content), dtype="int16") as short:
+        assert_type(short, Decoder[np.int16])
+        assert_type(next(short.blocks(1)), npt.NDArray[np.int16])
+        assert short.read_into(np.zeros((10, 2), np.int16)) == 10
+    for dtype in get_args(SampleType):
+        with open_decoder(io.BytesIO(content), dtype=cast("SampleType", dtype)) as decoder:
+            assert_type(decoder, Decoder[Sample])
+            assert decoder.read(1).dtype == dtype

@@ -38,7 +38,7 @@ def test_bit_for_bit_with_soundfile(media: Media, name: str, subtype: str) -> No
     path = media.pcm(name, subtype=subtype, frames=30_000)
     expected = oracle(path)
     with path.open("rb") as file, open_decoder(file) as decoder:
-        assert isinstance(decoder, SndfileDecoder)
+        assert SndfileDecoder in type(decoder).__mro__
         assert decoder.spec == PcmSpec(sample_rate=RATE, channels=2)
         assert decoder.frames == len(expected)
         pcm = np.concatenate(list(decoder.blocks(1000)))

@@ -1,13 +1,15 @@
 """Opens an input with the first backend that takes it. The table of backends stands here."""
 
-from typing import get_args
+from typing import Any, Literal, get_args, overload
+
+import numpy as np
 
 from . import _av, _flac, _mpg123, _ogg, _sndfile
 from ._decoder import BaseDecoder
 from ._errors import UnsupportedFormat
 from ._input import Input
 from ._options import Options
-from ._pcm import SampleType
+from ._pcm import Sample, SampleType
 from ._protocols import BinaryFile, Decoder
 from ._sniff import sniff
 
@@ -27,13 +29,63 @@ _NO_AUDIO = {
 }
 
 
+@overload
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: Literal["float32"] = "float32",
+    strict: bool = False,
+) -> Decoder[np.float32]: ...
+
+
+@overload
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: Literal["float64"],
+    strict: bool = False,
+) -> Decoder[np.float64]: ...
+
+
+@overload
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: Literal["int16"],
+    strict: bool = False,
+) -> Decoder[np.int16]: ...
+
+
+@overload
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: Literal["int32"],
+    strict: bool = False,
+) -> Decoder[np.int32]: ...
+
+
+@overload
+def open_decoder(
+    file: BinaryFile,
+    *,
+    hint: str | None = None,
+    dtype: SampleType,
+    strict: bool = False,
+) -> Decoder[Sample]: ...
+
+
 def open_decoder(
     file: BinaryFile,
     *,
     hint: str | None = None,
     dtype: SampleType = "float32",
     strict: bool = False,
-) -> Decoder:
+) -> Decoder[Any]:
     """Open a decoder for the bytes of a file, from its first byte (its present one if unseekable).
 
     The bytes decide; `hint`, a container's name such as "mp3", counts only where they say nothing.

@@ -14,9 +14,11 @@ LAYOUTS = {
 Samples: TypeAlias = npt.NDArray[np.float32]
 """float32, C-contiguous, (frames, channels); full scale is [-1, 1), lossy codecs overshoot it."""
 
+Sample: TypeAlias = np.float32 | np.float64 | np.int16 | np.int32
+
 SampleType: TypeAlias = Literal["int16", "int32", "float32", "float64"]
 
-AnySamples: TypeAlias = npt.NDArray[np.float32 | np.float64 | np.int16 | np.int32]
+AnySamples: TypeAlias = npt.NDArray[Sample]
 """As `Samples`, of the type that the decoder was opened for."""
 
 

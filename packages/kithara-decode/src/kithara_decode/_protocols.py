@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
 
 from ._losses import Loss
-from ._pcm import AnySamples, PcmSpec
+from ._pcm import PcmSpec
+
+S = TypeVar("S", bound=np.generic)
 
 
 class BinaryFile(Protocol):
@@ -81,8 +86,10 @@ class Interruptible(Protocol):
         """Let reads wait again."""
 
 
-class Decoder(Protocol):
+class Decoder(Protocol[S]):
     """Reads PCM frames from one input. Not for several threads at once.
+
+    `Decoder[np.float32]` is one whose samples are of that type, and so on.
 
     A file's own exception comes out of the call that was reading, as the same object; after it,
     and after any other error in the middle of a read, the decoder raises `DecoderPoisoned` until a
@@ -116,14 +123,14 @@ class Decoder(Protocol):
         Bounded: behind some hundreds of places, the last one stands for all that follow.
         """
 
-    def read(self, frames: int) -> AnySamples:
+    def read(self, frames: int) -> npt.NDArray[S]:
         """Return the next frames: exactly as many as asked, fewer only before the end or damage.
 
         Empty at the end only. Raises EncodedLengthMismatch instead, at the end of input that
         promised more.
         """
 
-    def read_into(self, array: AnySamples) -> int:
+    def read_into(self, array: npt.NDArray[S]) -> int:
         """Fill a C-contiguous array (frames, channels) of the dtype; return frames written.
 
         0 at the end only. Raises what `read` raises; ValueError for an array of another type.
@@ -138,7 +145,7 @@ class Decoder(Protocol):
         Until then reading raises that error again; a seek is possible, too.
         """
 
-    def blocks(self, frames: int) -> Iterator[AnySamples]:
+    def blocks(self, frames: int) -> Iterator[npt.NDArray[S]]:
         """Iterate over read(frames) until the end."""
 
     def close(self) -> None:
