@@ -178,12 +178,11 @@ class HttpClient:
         )
         response, target, session, redirected = await self._answer(request, codings)
         final_url = str(target)
-        fields = HeaderMap(response.headers.items())
         try:
             head = parse_head(
                 status=response.status,
                 final_url=final_url,
-                headers=fields,
+                headers=response.headers,
                 asked=byte_range,
                 codings=codings,
                 redirected=redirected,
@@ -195,7 +194,7 @@ class HttpClient:
             response,
             head,
             session=session,
-            by_connection=ends_with_connection(fields),
+            by_connection=ends_with_connection(response.headers),
             asked=byte_range,
             stall_timeout=self._options.stall_timeout,
             trace=self._trace,

@@ -8,6 +8,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
+from aiohttp import hdrs
+
 from kithara_net._errors import (
     BadResponse,
     BodyEncoded,
@@ -15,7 +17,7 @@ from kithara_net._errors import (
     RangeNotSatisfiable,
     UnexpectedStatus,
 )
-from kithara_net._headers import HeaderMap
+from kithara_net._headers import Fields, HeaderMap
 from kithara_net._models import RangeSpec, ResponseHead, Validator
 from kithara_net._urls import shown
 
@@ -31,7 +33,7 @@ def parse_head(
     *,
     status: int,
     final_url: str,
-    headers: HeaderMap,
+    headers: Fields,
     asked: RangeSpec | None,
     codings: tuple[str, ...] = (),
     redirected: bool = False,
@@ -54,8 +56,8 @@ def parse_head(
     coding = content_coding(headers)
     if coding != "identity" and coding not in codings:
         raise BodyEncoded(url=shown(final_url), encoding=coding)
-    transfer = [token for token in _tokens(headers, "Transfer-Encoding") if token != "identity"]
-    if transfer not in ([], ["chunked"]):
+    transfer = _codings(_value(headers, hdrs.TRANSFER_ENCODING))
+    if transfer not in ((), ("chunked",)):
         raise BodyEncoded(url=shown(final_url), encoding=", ".join(transfer))
 
     length = None if transfer else _content_length(headers, final_url)
@@ -67,42 +69,41 @@ def parse_head(
     return ResponseHead(
         status=status,
         final_url=final_url,
-        headers=headers,
+        headers=HeaderMap(headers.items()),
         start=start,
         stop=stop,
         total=total,
         validator=_validator(headers),
-        accepts_ranges=status == 206 or "bytes" in _tokens(headers, "Accept-Ranges"),
+        accepts_ranges=status == 206 or "bytes" in _tokens(_value(headers, hdrs.ACCEPT_RANGES)),
         media_type=_media_type(headers),
     )
 
 
-def content_coding(headers: HeaderMap) -> str:
+def content_coding(headers: Fields) -> str:
     """The coding of the body in lower case, `identity` for none, joined when there are several."""
-    codings = [token for token in _tokens(headers, "Content-Encoding") if token != "identity"]
-    if not codings:
-        return "identity"
-    return ", ".join("gzip" if name == "x-gzip" else name for name in codings)
+    codings = _codings(_value(headers, hdrs.CONTENT_ENCODING))
+    return ", ".join(codings) if codings else "identity"
 
 
-def ends_with_connection(headers: HeaderMap) -> bool:
+def ends_with_connection(headers: Fields) -> bool:
     """True if nothing but the closing of the connection ends the body."""
-    return "Content-Length" not in headers and "Transfer-Encoding" not in headers
+    length = headers.getall(hdrs.CONTENT_LENGTH, ())
+    return not length and not headers.getall(hdrs.TRANSFER_ENCODING, ())
 
 
-def retry_after(headers: HeaderMap) -> float | None:
+def retry_after(headers: Fields) -> float | None:
     """Seconds to wait by `Retry-After`, not negative; None if absent or not understood."""
-    text = headers.get("Retry-After", "").strip()
+    text = (_value(headers, hdrs.RETRY_AFTER) or "").strip()
     if _NUMBER.match(text):
         return float(text)
-    then, now = _date(text), _date(headers.get("Date", ""))
+    then, now = _date(text), _date(_value(headers, hdrs.DATE) or "")
     if then is None:
         return None
     return max(0.0, then.timestamp() - (time.time() if now is None else now.timestamp()))
 
 
 def _partial(
-    headers: HeaderMap, asked: RangeSpec | None, length: int | None, url: str
+    headers: Fields, asked: RangeSpec | None, length: int | None, url: str
 ) -> tuple[int, int, int | None]:
     """Start, stop and total of a 206 that fits `asked`."""
 
@@ -111,7 +112,7 @@ def _partial(
 
     if asked is None:
         raise mismatch("the server sent a part (206)")
-    fields = headers.values_of("Content-Range")
+    fields = headers.getall(hdrs.CONTENT_RANGE, ())
     if len(set(fields)) != 1:
         raise mismatch("the 206 says several ranges" if fields else "the 206 says no range")
     match = _CONTENT_RANGE.match(fields[0].strip())
@@ -137,18 +138,18 @@ def _ends_as_asked(stop: int, total: int | None, asked: int | None) -> bool:
     return stop == (total if asked is None else min(asked, total))
 
 
-def _unsatisfied_total(headers: HeaderMap) -> int | None:
-    match = _UNSATISFIED.match(headers.get("Content-Range", "").strip())
+def _unsatisfied_total(headers: Fields) -> int | None:
+    match = _UNSATISFIED.match((_value(headers, hdrs.CONTENT_RANGE) or "").strip())
     return None if match is None else int(match[1])
 
 
-def _content_length(headers: HeaderMap, url: str) -> int | None:
-    value = headers.value_of("Content-Length")
+def _content_length(headers: Fields, url: str) -> int | None:
+    value = _value(headers, hdrs.CONTENT_LENGTH)
     if value is None:
         return None
     if value.isascii() and value.isdecimal() and len(value) <= 18:
         return int(value)
-    fields = set(_tokens(headers, "Content-Length"))
+    fields = set(_tokens(value))
     if len(fields) > 1:
         raise BadResponse(url=shown(url), reason="it has several Content-Length")
     text = fields.pop()
@@ -157,9 +158,11 @@ def _content_length(headers: HeaderMap, url: str) -> int | None:
     return int(text)
 
 
-def _validator(headers: HeaderMap) -> Validator | None:
+def _validator(headers: Fields) -> Validator | None:
     return _validated(
-        headers.values_of("ETag"), headers.value_of("Last-Modified"), headers.value_of("Date")
+        tuple(headers.getall(hdrs.ETAG, ())),
+        _value(headers, hdrs.LAST_MODIFIED),
+        _value(headers, hdrs.DATE),
     )
 
 
@@ -182,8 +185,8 @@ def _validated(
     return Validator(etag=etag or None, last_modified=last_modified, if_range=if_range)
 
 
-def _media_type(headers: HeaderMap) -> str | None:
-    values = headers.values_of("Content-Type")
+def _media_type(headers: Fields) -> str | None:
+    values = headers.getall(hdrs.CONTENT_TYPE, ())
     return _bare_type(values[-1]) if values else None
 
 
@@ -193,8 +196,22 @@ def _bare_type(value: str) -> str | None:
     return text if _MEDIA_TYPE.match(text) else None
 
 
-def _tokens(headers: HeaderMap, name: str) -> list[str]:
-    value = headers.value_of(name)
+def _value(headers: Fields, name: str) -> str | None:
+    """The value of `name`, joined if it was sent more than once; None without one."""
+    values = headers.getall(name, ())
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else ", ".join(values)
+
+
+@lru_cache(maxsize=64)
+def _codings(value: str | None) -> tuple[str, ...]:
+    """The codings that `value` names, in lower case, without those that change nothing."""
+    known = (token for token in _tokens(value) if token != "identity")
+    return tuple("gzip" if token == "x-gzip" else token for token in known)
+
+
+def _tokens(value: str | None) -> list[str]:
     if value is None:
         return []
     return [token for part in value.split(",") if (token := part.strip().lower())]

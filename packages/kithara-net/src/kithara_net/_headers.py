@@ -1,56 +1,61 @@
-"""One immutable, case-insensitive view of header fields."""
+"""Header fields: as aiohttp has them, and as callers see them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+
+class Fields(Protocol):
+    """Header fields by case-insensitive name, as aiohttp's multidict and `HeaderMap` have them."""
+
+    def getall(self, key: str, default: tuple[str, ...], /) -> Sequence[str]:
+        """Every value sent for `key`, in order; `default` if there is none."""
+        ...
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Every name with its value."""
+        ...
 
 
 class HeaderMap(Mapping[str, str]):
     """Header fields by case-insensitive name; a repeated field is joined with `", "`.
 
-    The representation shows names only: values may be credentials.
+    `fields` are read when they are first asked for, and may be iterated more than once. The
+    representation shows names only: values may be credentials.
     """
 
-    __slots__ = ("_pairs", "_values")
+    __slots__ = ("_fields", "_sorted")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = tuple(fields)
-        self._values = {name.lower(): value for name, value in self._pairs}
-        if len(self._values) != len(self._pairs):
-            self._values = {key: ", ".join(self._all(key)) for key in self._values}
+        self._fields = fields
+        self._sorted: dict[str, tuple[str, list[str]]] | None = None
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return ", ".join(self._known()[name.lower()][1])
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and name.lower() in self._known()
 
     def __iter__(self) -> Iterator[str]:
-        seen: set[str] = set()
-        for name, _ in self._pairs:
-            if (key := name.lower()) not in seen:
-                seen.add(key)
-                yield name
+        return (name for name, _ in self._known().values())
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._known())
 
-    def value_of(self, name: str) -> str | None:
-        """The value of `name`, or None: `get`, only quicker."""
-        return self._values.get(name.lower())
+    def getall(self, key: str, default: tuple[str, ...] = (), /) -> Sequence[str]:
+        """Every value sent for `key`, in order; `default` if there is none."""
+        found = self._known().get(key.lower())
+        return default if found is None else found[1]
 
-    def values_of(self, name: str) -> tuple[str, ...]:
-        """Every value sent for `name`, in order; empty if there is none."""
-        key = name.lower()
-        value = self._values.get(key)
-        if value is None:
-            return ()
-        if len(self._values) == len(self._pairs):
-            return (value,)
-        return self._all(key)
-
-    def _all(self, key: str) -> tuple[str, ...]:
-        return tuple(value for name, value in self._pairs if name.lower() == key)
+    def _known(self) -> dict[str, tuple[str, list[str]]]:
+        """By its name in lower case: the name as it was sent first, and all values."""
+        if self._sorted is None:
+            known: dict[str, tuple[str, list[str]]] = {}
+            for name, value in self._fields:
+                known.setdefault(name.lower(), (name, []))[1].append(value)
+            self._sorted = known
+        return self._sorted
 
     def __repr__(self) -> str:
         return f"HeaderMap({', '.join(self)})"

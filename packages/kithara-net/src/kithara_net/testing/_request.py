@@ -24,7 +24,7 @@ async def read_request(reader: asyncio.StreamReader, connection: int) -> Request
         return None
     path, _, query = words[1].partition("?")
     fields = (line.partition(":") for line in lines[1:] if line)
-    headers = HeaderMap((name, value.strip()) for name, _, value in fields)
+    headers = HeaderMap([(name, value.strip()) for name, _, value in fields])
     return RequestRecord(
         method=words[0],
         path=path,
