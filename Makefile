@@ -37,9 +37,9 @@ format: setup  ## Format and sort imports
 bench: setup  ## Compare with peers, side by side in one run
 	@for script in benchmarks/bench_*.py; do PYTHONPATH=demo $(RUN) --no-sync python "$$script" || exit 1; done
 
-wheels: setup  ## Build wheels and sdists of all packages into dist/
+wheels: setup  ## Build wheels and sdists of all packages into dist/, and try the decoder's alone
 	@rm -rf dist
-	@$(UV) build --all-packages --out-dir dist
+	@$(RUN) --group wheels python tools/wheels.py dist
 
 clean:  ## Remove the environment and everything that was built
 	rm -rf .venv .tools dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
