@@ -1,5 +1,21 @@
 """HLS VOD: playlists, keys and segments as one readable, cached stream."""
 
+from ._abr import AbrController
+from ._abr_estimate import PathMemory
+from ._abr_meter import Transfer, TransferMeter
+from ._abr_protocol import (
+    AbrDecision,
+    AbrPolicy,
+    AbrSettings,
+    AbrState,
+    AbrVariant,
+    CanAbandon,
+    CanFlush,
+    DownloadProgress,
+    DownloadSample,
+    Estimate,
+)
+from ._abr_rules import BolaRule, FixedRule, ThroughputRule
 from ._errors import (
     HlsError,
     KeyInvalid,
@@ -43,6 +59,24 @@ __all__ = (
     "KeyContext",
     "Variant",
     "Rendition",
+    # choosing variants
+    "AbrController",
+    "AbrSettings",
+    "AbrPolicy",
+    "CanAbandon",
+    "CanFlush",
+    "AbrState",
+    "AbrVariant",
+    "AbrDecision",
+    "DownloadSample",
+    "DownloadProgress",
+    "Estimate",
+    "PathMemory",
+    "Transfer",
+    "TransferMeter",
+    "ThroughputRule",
+    "BolaRule",
+    "FixedRule",
     # events
     "HlsEvent",
     "PlaylistLoaded",

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from ._abr import AbrController
 from ._abr_protocol import (
     AbrDecision,
     AbrPolicy,
@@ -15,9 +16,10 @@ from ._abr_protocol import (
     DownloadProgress,
     DownloadSample,
 )
-from ._best import BestRule
+from ._delivery import Delivery
 from ._errors import NoVariant
 from ._options import HlsOptions
+from ._steps import Step
 from ._variants import Variants
 
 __all__ = ("Choice",)
@@ -37,12 +39,13 @@ class Choice:
     def __init__(self, variants: Variants, options: HlsOptions) -> None:
         self._variants = variants
         self._settings = options.abr
-        self._policy: AbrPolicy = options.abr_policy or BestRule()
+        self._policy: AbrPolicy = options.abr_policy or AbrController(options.abr)
         self._ladder = tuple(
             AbrVariant(bitrate=max(1, v.average_bandwidth or v.bandwidth), codecs=v.audio_codecs)
             for v in variants.all
         )
         self._rate: float | None = None
+        self._asked_at = -math.inf
         self.latency = 0.0
         self.fixed = variants.choose()
         self.decision: AbrDecision | None = None
@@ -84,25 +87,33 @@ class Choice:
         self.reason = self.decision.reason
         return self._checked(self.decision, state)
 
-    def abandon(
-        self,
-        *,
-        variant: int,
-        segment: float,
-        remaining: float,
-        buffer: float,
-        playing: bool,
-        progress: DownloadProgress,
-    ) -> int | None:
-        """Ask whether to fetch a segment of another variant instead of the one in flight."""
-        if self.fixed is not None or not isinstance(self._policy, CanAbandon):
+    def abandon(self, delivery: Delivery, *, playing: bool) -> tuple[Step, int] | None:
+        """Ask whether to take the segment that is needed first from another variant.
+
+        Answers its step and that variant; None to go on with what is in flight.
+        """
+        running = [d for d in delivery.running() if d.planned.index is not None]
+        if self.fixed is not None or not isinstance(self._policy, CanAbandon) or not running:
             return None
-        state = self._state(variant, segment, remaining, buffer, playing)
+        now, download = asyncio.get_running_loop().time(), running[0]
+        step = next(step for step in delivery if step.segment is download)
+        if download.requested_at is None or now - self._asked_at < _ASK_EVERY:
+            return None
+        self._asked_at = now
+        remaining = step.track.times.duration - float(step.position.start)
+        state = self._state(step.variant, download.seconds, remaining, delivery.buffered(), playing)
+        progress = DownloadProgress(
+            variant=step.variant,
+            size=download.wire_size,
+            received=download.received,
+            elapsed=now - download.requested_at,
+            ttfb=download.ttfb,
+        )
         decision = self._policy.abandon(state, progress) if state.candidates else None
-        if decision is None or decision.variant == variant:
+        if decision is None or decision.variant == step.variant:
             return None
         self.decision, self.reason = decision, decision.reason
-        return self._checked(decision, state)
+        return step, self._checked(decision, state)
 
     def on_download(self, sample: DownloadSample) -> None:
         """Learn what the network gave."""

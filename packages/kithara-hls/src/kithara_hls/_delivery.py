@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 
-from ._download import Download, Downloads
+from ._download import Download
+from ._downloads import Downloads
 from ._parts import Heard, Part
 from ._steps import Position, Step
 from ._table import PartTable
@@ -152,7 +153,7 @@ class Delivery:
             if step is None or step.complete:
                 seconds += left
             else:
-                seconds += max(0.0, left - float(part.heard.duration) + step.received_seconds())
+                seconds += max(0.0, left - part.heard.seconds + step.received_seconds())
         return seconds
 
     def end(self) -> int:
@@ -215,22 +216,6 @@ class Delivery:
         self._forget_from(step)
         self._fresh_span = True
 
-    def give_back(self, step: Step) -> bool:
-        """Give up a step that nobody has reached, and all behind it; False if somebody has."""
-        if step in self.laid:
-            first = step.init_part or step.part
-            taken = self._table.take_back(first) if first is not None else None
-            if taken is None:
-                return False
-            while self.planned:
-                self.drop_from(self.planned[0])
-            self._detach(taken)
-            self._forget_from(step)
-            self._fresh_span = True
-            return True
-        self.drop_from(step)
-        return True
-
     def take_back_unreached(self) -> Position | None:
         """Give up all that nobody has reached; answer where that was to go on, None if nothing."""
         position = self.planned[0].position if self.planned else None
@@ -274,8 +259,13 @@ class Delivery:
         """The next part begins a span, and tells when it is heard: something is left out."""
         self._fresh_span = self.tells_time = True
 
-    def give_up_laid(self, step: Step) -> None:
-        """Nothing follows a laid step that failed; what is there of it stays readable."""
+    def end_at(self, step: Step) -> None:
+        """Nothing follows a step that failed; if it is laid, what is there of it stays readable."""
+        if step in self.planned:
+            self.drop_from(step)
+            return
+        while self.planned:
+            self.drop_from(self.planned[0])
         self._forget_from(step)
 
     def _forget_from(self, step: Step) -> None:

@@ -58,7 +58,7 @@ class HlsOptions:
     abr: AbrSettings = field(default_factory=AbrSettings)
     abr_policy: AbrPolicy | None = None
     look_ahead: int = 16 * 1024 * 1024
-    parallel: int = 3
+    parallel: int = 4
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(max_retries=3, base_delay=0.25, max_delay=4.0)
     )

@@ -28,6 +28,11 @@ class Heard:
     start: Fraction
     duration: Fraction
 
+    @property
+    def seconds(self) -> float:
+        """The duration as a float: sums of these decide nothing exact."""
+        return self.duration.numerator / self.duration.denominator
+
 
 class Part:
     """One init section or segment that was laid: its bytes as received, and how to read them.

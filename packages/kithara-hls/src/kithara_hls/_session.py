@@ -18,7 +18,7 @@ from kithara_stream import (
 )
 
 from ._choice import Choice
-from ._download import Downloads
+from ._downloads import Downloads
 from ._events import HlsEvent
 from ._options import HlsOptions
 from ._pipeline import Pipeline

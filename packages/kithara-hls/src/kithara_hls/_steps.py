@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ._download import Download
-from ._errors import HlsError
+from ._errors import HlsError, SegmentLost
 from ._parts import Part
 from ._track import Track
 
@@ -98,3 +98,18 @@ class Step:
         if segment is None or not segment.wire_size:
             return 0.0
         return segment.seconds * min(1.0, segment.received / segment.wire_size)
+
+    def lost(self, cause: Exception | None) -> SegmentLost:
+        """The error that says that it cannot be had anywhere, because of ``cause``."""
+        if isinstance(cause, SegmentLost):
+            return cause
+        segment = self.track.playlist.segments[self.index]
+        lost = SegmentLost(
+            url=segment.url,
+            index=self.index,
+            start=float(self.position.start),
+            duration=segment.duration,
+            cause=cause,
+        )
+        lost.__cause__ = cause
+        return lost

@@ -3,22 +3,19 @@
 import asyncio
 import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from time import monotonic
 from typing import Final
 
-from kithara_assets import Assets, ResourceStatus, StreamingResource
+from kithara_assets import Assets, ResourceStatus
 from kithara_stream import Cancelled, Interrupted
 
-from ._errors import SegmentInvalid
+from ._open_parts import OpenParts
 from ._parts import Heard, Part, PartCut, Place
 
 __all__ = ("PartTable",)
 
-_OPEN_PARTS: Final = 4  # complete parts kept open for reading; others are opened when needed
 _STRIDE: Final = 64 * 1024  # bytes that a reader may go on before the pipeline hears of it
 
 
@@ -31,7 +28,6 @@ class PartTable:
     """
 
     def __init__(self, store: Assets, woken: Callable[[], None]) -> None:
-        self._store = store
         self._woken = woken
         self._changed = threading.Condition()
         self._parts: list[Part] = []
@@ -40,7 +36,8 @@ class PartTable:
         self._span_stops: dict[int, int] = {}
         self._span_seconds: dict[int, Fraction | None] = {}
         self._told_stop = 0
-        self._idle: OrderedDict[Part, None] = OrderedDict()
+        self._open = OpenParts(store, self._changed)
+        self.opened = self._open.opened
         self._places: set[Place] = set()
         self._ended = False
         self._closed = False
@@ -89,7 +86,8 @@ class PartTable:
             if at < 0:
                 return None
             part = self._parts[at]
-            return part.heard, part.heard.start + part.heard.duration * _share(part, offset)
+            share = Fraction(_share(part, offset))
+            return part.heard, part.heard.start + part.heard.duration * share
 
     def newly_heard(self) -> list[Heard]:
         """The parts that the furthest reader has begun to read since this was asked last."""
@@ -104,7 +102,7 @@ class PartTable:
             furthest = max((place.position for place in self._places), default=0)
             at = max(0, bisect_right(self._starts, furthest) - 1)
             return [
-                (part, float(part.heard.duration * (1 - _share(part, furthest))))
+                (part, part.heard.seconds * (1 - _share(part, furthest)))
                 for part in self._parts[at:]
             ]
 
@@ -143,7 +141,7 @@ class PartTable:
         with self._changed:
             if part.held:
                 part.held = False
-                self._leave(part)
+                self._open.leave(part)
 
     def take_back(self, first: Part | None = None) -> list[Part] | None:
         """Take back ``first`` and all behind it, if nobody has reached it; else answer None.
@@ -176,7 +174,7 @@ class PartTable:
                 size = max(0, furthest - part.start)
                 part.size = size if part.size is None else min(size, part.size)
                 part.left_by_seek = True
-                self._give_back(part)
+                self._open.give_back(part)
             elif part.resource is not None:
                 part.size = part.readable(part.resource, part.start)
                 part.resource.fail(PartCut())
@@ -211,11 +209,7 @@ class PartTable:
         """Wake every wait with Cancelled, close what is open. Idempotent."""
         with self._changed:
             self._closed = True
-            for part in self._parts:
-                if part.held:
-                    part.held = False
-                    self._leave(part)
-            self._close_idle()
+            self._open.close(self._parts)
             self._changed.notify_all()
 
     # -- the readers' side, any thread ---------------------------------------------------------
@@ -326,23 +320,6 @@ class PartTable:
                 self._told_stop = max(self._told_stop, stop)
             return self._span_starts[part.span], stop, self._span_seconds.get(part.span)
 
-    @contextmanager
-    def opened(self, part: Part) -> Iterator[StreamingResource]:
-        """Hold the part's resource open, opening it again if it was let go."""
-        with self._changed:
-            if self._closed:
-                raise Cancelled("the session")
-            if part.resource is None:
-                part.resource = self._reopen(part)
-            part.users += 1
-            self._idle.pop(part, None)
-            resource = part.resource
-        try:
-            yield resource
-        finally:
-            with self._changed:
-                self._leave(part)
-
     # -- with the condition held ---------------------------------------------------------------
 
     def _take_back(self, keep: int) -> list[Part]:
@@ -350,7 +327,7 @@ class PartTable:
         del self._starts[keep:]
         self._begun = min(self._begun, keep)
         for part in taken:
-            self._give_back(part)
+            self._open.give_back(part)
             if self._span_starts.get(part.span) == part.start:
                 del self._span_starts[part.span]
                 self._span_seconds.pop(part.span, None)
@@ -359,38 +336,6 @@ class PartTable:
         if taken and last is not None and self._span_stops.get(last.span, 0) > self._told_stop:
             del self._span_stops[last.span]
         return taken
-
-    def _give_back(self, part: Part) -> None:
-        """Leave the resource of an unfinished part to who fetches it."""
-        if part.held:
-            part.held = False
-            part.users -= 1
-            part.resource = None
-
-    def _reopen(self, part: Part) -> StreamingResource:
-        if part.left_by_seek:
-            raise SegmentInvalid("a seek left it; read on behind it", url=part.url)
-        resource = self._store.open_streaming_resource(part.key)
-        if resource.status is not ResourceStatus.COMPLETE:
-            resource.close()
-            raise SegmentInvalid("it vanished from the cache; open the session again", url=part.url)
-        return resource
-
-    def _leave(self, part: Part) -> None:
-        part.users -= 1
-        if part.users or part.resource is None:
-            return
-        self._idle[part] = None
-        self._close_idle()
-
-    def _close_idle(self) -> None:
-        while self._idle and (self._closed or len(self._idle) > _OPEN_PARTS):
-            oldest, _ = self._idle.popitem(last=False)
-            if oldest.resource is not None:
-                if oldest.damaged:
-                    oldest.resource.restart()
-                oldest.resource.close()
-                oldest.resource = None
 
     def _call(self) -> None:
         """Tell the pipeline, once until it has heard."""
@@ -421,8 +366,8 @@ class PartTable:
             raise Interrupted("the reader")
 
 
-def _share(part: Part, offset: int) -> Fraction:
+def _share(part: Part, offset: int) -> float:
     """How much of a part lies before ``offset``."""
     if not part.size or offset <= part.start:
-        return Fraction(0)
-    return min(Fraction(offset - part.start, part.size), Fraction(1))
+        return 0.0
+    return min((offset - part.start) / part.size, 1.0)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
@@ -173,10 +174,9 @@ class View:
         left = None if deadline is None else max(0.0, deadline - monotonic())
         try:
             with self._table.opened(part) as resource:
-                resource.wait_range(local, local_stop, left, self._token)
+                with suppress(PartCut):  # what was there before is still
+                    resource.wait_range(local, local_stop, left, self._token)
                 count = min(stop - position, part.readable(resource, position))
-        except PartCut:
-            return 0
         except ResourceClosed:
             if not part.left_by_seek:
                 raise

@@ -1,0 +1,398 @@
+"""One part on its way: from the cache or the network to where readers can have it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from kithara_assets import (
+    Assets,
+    ContentMismatch,
+    LengthMismatch,
+    OfflineMiss,
+    ResourceKey,
+    ResourceStatus,
+    StreamingResource,
+)
+from kithara_net import ByteStream, Net, NetError, RangeSpec, UnexpectedStatus
+from kithara_stream import Cancelled
+
+from ._abr_meter import TransferMeter
+from ._abr_protocol import DownloadSample
+from ._cipher import BLOCK, SegmentCipher
+from ._download import Download
+from ._errors import SegmentInvalid
+from ._events import HlsEvent, SegmentComplete, SegmentRetried, SegmentStarted, ThroughputSample
+from ._options import HlsOptions
+from ._parts import Part
+from ._patience import Patience
+from ._plan import PlannedPart
+from ._tally import Tally
+from ._timestamps import STAMP_SIZE
+from ._track import Track
+from ._urls import redacted
+
+__all__ = ("Downloads",)
+
+_EXPIRED: Final = frozenset((401, 403, 404, 410))  # how servers refuse a token of yesterday
+
+
+class Downloads:
+    """The parts on their way, each fetched once whoever wants it. Belongs to the event loop.
+
+    ``gate`` is awaited between chunks and holds a body back; ``changed`` is called after each
+    step of any of them; ``sampled`` is told what the network gave.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Assets,
+        net: Net,
+        options: HlsOptions,
+        tally: Tally,
+        publish: Callable[..., None],
+        gate: Callable[[Download], Awaitable[None] | None],
+        changed: Callable[[], None],
+        sampled: Callable[[DownloadSample], None],
+        finished: Callable[[Part], None],
+    ) -> None:
+        self._store = store
+        self._net = net
+        self._options = options
+        self._tally = tally
+        self._publish: Callable[[HlsEvent], None] = publish
+        self._publish_any = publish
+        self._gate = gate
+        self._changed = changed
+        self._sampled = sampled
+        self._finished = finished
+        self._meter = TransferMeter()
+        self._active: dict[ResourceKey, Download] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._met: set[ResourceKey] = set()
+
+    def get(self, planned: PlannedPart, track: Track, init: Download | None = None) -> Download:
+        """Fetch a part, or take part in that."""
+        key = track.key_of(planned)
+        known = self._active.get(key)
+        if known is not None and known.error is None and known.wanted:
+            known.wanted += 1
+            return known
+        seconds = 0.0 if planned.index is None else float(track.times.duration_of(planned.index))
+        download = Download(planned=planned, track=track, key=key, init=init, seconds=seconds)
+        self._active[key] = download
+        download.task = asyncio.create_task(self._run(download, after=known))
+        self._tasks.add(download.task)
+        download.task.add_done_callback(lambda task: self._over(download, task))
+        return download
+
+    def release(self, download: Download) -> None:
+        """One who wanted it does not any more; nobody left: it is ended."""
+        download.wanted -= 1
+        if download.wanted:
+            return
+        if self._active.get(download.key) is download and not download.running:
+            del self._active[download.key]
+        if download.task is not None and download.running:
+            download.task.cancel()
+
+    async def aclose(self) -> None:
+        """End all of them, and wait until they are."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _run(self, download: Download, after: Download | None) -> None:
+        if after is not None and after.task is not None and not after.task.done():
+            await asyncio.wait([after.task])  # it lets go of the file
+        try:
+            await self._both(download)
+            await self._complete(download)
+        except (LengthMismatch, ContentMismatch) as error:
+            reason = "it changed on the server while it was fetched"
+            raise SegmentInvalid(reason, url=download.planned.url) from error
+
+    def _over(self, download: Download, task: "asyncio.Task[None]") -> None:
+        """Let go of what the download held; whatever ended it is told to who waits."""
+        self._tasks.discard(task)
+        error = Cancelled("the download") if task.cancelled() else task.exception()
+        download.error = error if isinstance(error, Exception) else None
+        damaged = isinstance(download.error, SegmentInvalid)  # not to be kept for the next time
+        resource, part = download.resource, download.part
+        if part is not None and part.held:
+            part.damaged = damaged
+            if download.complete:
+                self._finished(part)
+        elif resource is not None:
+            if damaged and resource.confirmed and resource.status is ResourceStatus.PARTIAL:
+                resource.restart()
+            resource.close()
+        download.resource = None
+        if not download.wanted and self._active.get(download.key) is download:
+            del self._active[download.key]
+        download.look_for_stamp()
+        self._changed()
+
+    async def _both(self, download: Download) -> None:
+        """Fetch the body and the key at once; the first failure of either ends both."""
+        if download.planned.key is None:
+            await self._body(download)
+            return
+        tasks = [
+            asyncio.create_task(self._body(download)),
+            asyncio.create_task(self._unlock(download)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _unlock(self, download: Download) -> None:
+        key = download.planned.key
+        assert key is not None
+        while download.cipher is None:
+            url = download.planned.url
+            try:
+                found = await download.track.keys.get(key, segment_url=url)
+            except UnexpectedStatus as error:
+                key = (await self._renewed(download, error)).key or key
+            else:
+                download.cipher = SegmentCipher(found, key.iv, key_url=key.url)
+        self._changed()
+
+    async def _body(self, download: Download) -> None:
+        planned = download.planned
+        resource = self._store.open_streaming_resource(download.key, resume=True)
+        if resource.status is ResourceStatus.PARTIAL and resource.following:
+            # Whoever writes it reads at a pace of its own and may stand still for ever.
+            resource.close()
+            resource = self._store.open_streaming_resource(download.key)
+        download.resource = resource
+        if resource.status is ResourceStatus.COMPLETE:
+            size = resource.length or 0
+            download.cached = True
+            self._tally.bytes_cached += 0 if download.key in self._met else size
+            download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+            self._learn_size(download, size)
+            self._begin(download)
+            return
+        if self._options.offline:
+            what = "an init section" if planned.index is None else f"segment {planned.index}"
+            raise OfflineMiss(url=redacted(planned.url), missing=what)
+        patience = Patience(self._options.retry)
+        while True:
+            before = download.received
+            try:
+                if await self._attempt(download):
+                    return
+            except UnexpectedStatus as error:
+                if error.status in _EXPIRED:
+                    renewed = await download.track.renewed(planned)
+                    if renewed is not None:
+                        download.planned = planned = renewed
+                        continue
+                await self._again(download, error, patience)
+            except NetError as error:
+                if download.received > before:
+                    patience.progress()
+                await self._again(download, error, patience)
+
+    async def _again(self, download: Download, error: NetError, patience: Patience) -> None:
+        await patience.wait(error)
+        url = redacted(download.planned.url)
+        self._publish(SegmentRetried(index=download.planned.index, url=url, error=error))
+
+    async def _renewed(self, download: Download, error: UnexpectedStatus) -> PlannedPart:
+        """The part with URLs that have not expired; raises ``error`` if there is none."""
+        renewed = None
+        if error.status in _EXPIRED:
+            renewed = await download.track.renewed(download.planned)
+        if renewed is None:
+            raise error
+        download.planned = renewed
+        return renewed
+
+    async def _attempt(self, download: Download) -> bool:
+        """One request; True once all is stored, False to ask again from the beginning."""
+        resource, planned = download.resource, download.planned
+        assert resource is not None
+        if download.received:
+            await resource.flush()  # what came before the last try broke
+        held = resource.available(0)
+        if held and held == resource.length:
+            resource.confirm()  # an earlier run did not come to commit it
+            download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+            self._learn_size(download, held)
+            self._begin(download)
+            return True
+        version = resource.identity if held else None
+        async with AsyncExitStack() as stack:
+            download.requested_at = asyncio.get_running_loop().time()
+            transfer = self._meter.start(download.requested_at)
+            stack.callback(lambda: self._sample(transfer.end(asyncio.get_running_loop().time())))
+            body = await self._request(download, held if version else 0, version, stack)
+            begin = planned.byte_range.start if planned.byte_range is not None else 0
+            found = _version(body)
+            if not resource.confirmed:
+                if version is not None and found == version:
+                    resource.confirm()
+                    download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+                else:
+                    self._begin_anew(download, found)
+            elif held and found != version and download.part is None:
+                self._begin_anew(download, found)
+            if body.head.start > begin and found != version:
+                if download.part is not None:
+                    raise SegmentInvalid("it changed while it was fetched", url=planned.url)
+                resource.restart()
+                return False
+            wanted = _wanted(planned, body)
+            if wanted is not None:
+                self._check_size(planned, wanted)
+                resource.set_length(wanted)
+                self._learn_size(download, wanted)
+            self._begin(download)
+            at = body.head.start - begin
+            async for chunk in body:
+                now = asyncio.get_running_loop().time()
+                transfer.received(len(chunk), now)
+                download.ttfb = transfer.ttfb
+                self._tally.bytes_received += len(chunk)
+                at = await self._store_chunk(download, resource, at, chunk, wanted)
+                if at == wanted and body.head.status == 200 and planned.byte_range is not None:
+                    break  # the rest of the file is for others
+                held_back = self._gate(download) if at != wanted else None
+                if held_back is not None:
+                    self._sample(transfer.end(now))  # the wait is not the network's
+                    await held_back
+        if wanted is not None and at < wanted:
+            raise SegmentInvalid(f"it has {at} bytes instead of {wanted}", url=planned.url)
+        await resource.flush()
+        self._learn_size(download, at)
+        return True
+
+    def _begin_anew(self, download: Download, version: dict[str, str] | None) -> None:
+        if download.resource is not None:
+            download.resource.restart(version)
+        download.head, download.received = b"", 0
+
+    async def _store_chunk(
+        self,
+        download: Download,
+        resource: StreamingResource,
+        at: int,
+        chunk: bytes,
+        wanted: int | None,
+    ) -> int:
+        """Store a piece of the body that lies ``at``; answer where the next one does."""
+        stop = at + len(chunk) if wanted is None else min(at + len(chunk), wanted)
+        piece = chunk[max(0, -at) : max(0, stop - at)]
+        start = max(0, at)
+        if piece:
+            await resource.write_at(start, piece)
+            if start == len(download.head) < STAMP_SIZE:
+                download.head += piece[: STAMP_SIZE - start]
+            download.received = max(download.received, stop)
+            download.look_for_stamp()
+            self._changed()
+        return at + len(chunk) if wanted is None else min(at + len(chunk), wanted)
+
+    async def _request(
+        self, download: Download, held: int, version: object, stack: AsyncExitStack
+    ) -> ByteStream:
+        planned = download.planned
+        self._tally.requests += 1
+        headers = {"If-Range": version["validator"]} if held and isinstance(version, dict) else None
+        wanted = planned.byte_range
+        if held:
+            begin = wanted.start if wanted is not None else 0
+            wanted = RangeSpec(begin + held, wanted.stop if wanted is not None else None)
+        if wanted is not None:
+            return await stack.enter_async_context(
+                self._net.get_range(planned.url, wanted, headers=headers)
+            )
+        return await stack.enter_async_context(self._net.stream(planned.url))
+
+    def _sample(self, sample: DownloadSample | None) -> None:
+        if sample is None:
+            return
+        self._sampled(sample)
+        event = ThroughputSample(bytes=sample.size, seconds=sample.seconds, ttfb=sample.ttfb)
+        self._publish_any(event, droppable=True)
+
+    def _begin(self, download: Download) -> None:
+        if not download.begun:
+            download.begun = True
+            planned = download.planned
+            self._publish(
+                SegmentStarted(
+                    index=planned.index, url=redacted(planned.url), cached=download.cached
+                )
+            )
+        self._changed()
+
+    def _learn_size(self, download: Download, size: int) -> None:
+        self._check_size(download.planned, size)
+        download.wire_size = size
+        if download.cached or download.resource is None:
+            download.received = size
+        if download.planned.key is None:
+            download.size = size
+
+    async def _complete(self, download: Download) -> None:
+        """Validate the whole part, and make it stay."""
+        resource, size = download.resource, download.wire_size
+        assert resource is not None
+        assert size is not None
+        clear = size
+        if download.cipher is not None:
+            before = BLOCK if size > BLOCK else 0
+            tail = resource.read_at(size - BLOCK - before, BLOCK + before)
+            padding = download.cipher.padding(tail[:before], tail[before:])
+            if padding is None:
+                reason = "its padding is wrong, so it is damaged or the key is not the right one"
+                raise SegmentInvalid(
+                    reason, url=download.planned.url, key_url=download.cipher.key_url
+                )
+            clear = size - padding
+        await resource.commit(size)
+        download.received, download.size, download.complete = size, clear, True
+        self._met.add(download.key)
+        self._publish(
+            SegmentComplete(
+                index=download.planned.index,
+                url=redacted(download.planned.url),
+                size=size,
+                seconds=download.seconds,
+                cached=download.cached,
+            )
+        )
+
+    def _check_size(self, planned: PlannedPart, size: int) -> None:
+        key_url = planned.key.url if planned.key is not None else None
+        if size == 0:
+            raise SegmentInvalid("it is empty", url=planned.url, key_url=key_url)
+        if key_url is not None and size % BLOCK:
+            reason = f"its {size} bytes are not a multiple of 16, so they are not AES-128-CBC"
+            raise SegmentInvalid(reason, url=planned.url, key_url=key_url)
+
+
+def _version(body: ByteStream) -> dict[str, str] | None:
+    """What proves that two answers are about the same bytes: a strong validator, and the size."""
+    head = body.head
+    if head.validator is None or head.validator.if_range is None:
+        return None
+    return {"validator": head.validator.if_range, "total": str(head.total)}
+
+
+def _wanted(planned: PlannedPart, body: ByteStream) -> int | None:
+    """How many bytes the whole part has, if that is known."""
+    if planned.byte_range is not None and planned.byte_range.stop is not None:
+        return planned.byte_range.stop - planned.byte_range.start
+    return body.head.total

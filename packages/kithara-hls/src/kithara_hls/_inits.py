@@ -1,0 +1,49 @@
+"""Init sections, and the segments that tell where a media clock begins."""
+
+from kithara_assets import ResourceKey
+
+from ._download import Download
+from ._downloads import Downloads
+from ._track import Track
+
+__all__ = ("InitSections",)
+
+
+class InitSections:
+    """The init sections of a session, each fetched once. Belongs to the event loop."""
+
+    def __init__(self, downloads: Downloads) -> None:
+        self._downloads = downloads
+        self._kept: dict[ResourceKey, Download] = {}
+        self._probed: set[tuple[str, int]] = set()
+
+    def get(self, track: Track, index: int) -> Download | None:
+        """The init section of a segment, None if it has none; release it after use.
+
+        It is kept beyond that: the next segment wants it too.
+        """
+        planned = track.init(index)
+        if planned is None:
+            return None
+        key = track.key_of(planned)
+        kept = self._kept.get(key)
+        if kept is None or kept.error is not None:
+            kept = self._kept[key] = self._downloads.get(planned, track)
+        return self._downloads.get(kept.planned, track)
+
+    def probe(self, track: Track, index: int) -> tuple[int, Download] | None:
+        """Ask for the first segment of a media clock, if where that begins is not known.
+
+        Once for each; release it after use. None where there is nothing to learn.
+        """
+        first = track.times.first_of_run(index)
+        if first == index or (track.name, first) in self._probed:
+            return None
+        if track.times.knows_origin(index):
+            return None
+        self._probed.add((track.name, first))
+        init = self.get(track, first)
+        probe = self._downloads.get(track.segment(first), track, init)
+        if init is not None:
+            self._downloads.release(init)  # it is kept here
+        return first, probe

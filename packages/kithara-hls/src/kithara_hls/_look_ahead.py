@@ -1,0 +1,101 @@
+"""How far ahead of its readers a session fetches."""
+
+import asyncio
+from collections.abc import Awaitable
+from fractions import Fraction
+from typing import Final
+
+from ._choice import Choice
+from ._delivery import Delivery
+from ._download import Download
+from ._options import HlsOptions
+from ._steps import Position
+from ._table import PartTable
+
+__all__ = ("LookAhead",)
+
+_BLOCKS: Final = 32  # bytes: what a cipher needs beyond those that are waited for
+_IN_FLIGHT: Final = 1.5  # of what the path carries in a request's latency; 1 would leave it idle
+
+
+class LookAhead:
+    """Says when the next segment may be begun, and when a body is to be held back.
+
+    ``unbounded`` fetches everything, read or not; ``from_time`` is where playing began, in
+    seconds. Belongs to the event loop.
+    """
+
+    def __init__(
+        self, table: PartTable, delivery: Delivery, choice: Choice, options: HlsOptions
+    ) -> None:
+        self._table = table
+        self._delivery = delivery
+        self._choice = choice
+        self._options = options
+        self._held = asyncio.Event()
+        self.unbounded = False
+        self.from_time = Fraction(0)
+
+    def look_again(self) -> None:
+        """Something changed: who is held back may go on."""
+        self._held.set()
+
+    def gate(self, download: Download) -> Awaitable[None] | None:
+        """Hold a body back while its bytes are too far ahead of what anybody reads.
+
+        What was begun may go on for another look-ahead: servers drop requests that are held back
+        for long, and most parts end before that. Its head is let through: it tells the time.
+        """
+        return None if self._may_go_on(download) else self._wait_to_go_on(download)
+
+    async def _wait_to_go_on(self, download: Download) -> None:
+        while not self._may_go_on(download):
+            self._held.clear()
+            await self._held.wait()
+
+    def _may_go_on(self, download: Download) -> bool:
+        start = self._delivery.offset_of(download)
+        if self.unbounded or not download.stamped or start is None:
+            return True
+        at = start + download.received
+        furthest = self._table.furthest() + 2 * self._options.look_ahead
+        return at < max(furthest, self._table.wanted() + _BLOCKS if self._table.wanted() else 0)
+
+    def has_room(self, position: Position) -> bool:
+        """Whether one more segment may be begun."""
+        running = [d for d in self._delivery.running() if d.planned.index is not None]
+        if len(running) >= self._options.parallel:
+            return False
+        if self.unbounded:
+            return True
+        end = self._table.end
+        if (
+            end is not None
+            and not (running or self._delivery.planned)
+            and self._table.wanted() > end
+        ):
+            return True
+        if any(d.expected is None for d in running):
+            return False
+        if self._delivery.ahead() >= self._options.look_ahead:
+            return False
+        duration = position.track.times.duration_of(position.index)
+        ahead = position.start - self._heard_time()
+        if ahead > 0 and ahead + duration > self._options.abr.buffer_goal:
+            return False
+        return not running or self._may_share(running, float(duration))
+
+    def _may_share(self, running: list[Download], duration: float) -> bool:
+        """Whether one more request does not keep waiting what is needed first.
+
+        It does not while the path has room: what is on its way is less than what the path carries
+        in the time that a request needs to be answered.
+        """
+        left = sum(max(0, (d.expected or 0) - d.received) for d in running)
+        if self._choice.seconds_for(left) <= _IN_FLIGHT * self._choice.latency:
+            return True
+        return running[-1].begun and self._delivery.buffered() >= duration
+
+    def _heard_time(self) -> Fraction:
+        found = self._table.heard_at(self._table.furthest())
+        return max(found[1], self.from_time) if found is not None else self.from_time
