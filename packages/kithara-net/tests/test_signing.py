@@ -1,10 +1,12 @@
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from kithara_net import HttpClient, NetRequest, RangeSpec, RetryNet, UnexpectedStatus
+from kithara_net import HttpClient, NetClosed, NetRequest, RangeSpec, RetryNet, UnexpectedStatus
 from kithara_net.testing import Server, pattern_bytes
 
 WHOLE = pattern_bytes(0, 10_000)
@@ -104,6 +106,26 @@ async def test_an_injected_session_is_signed_too(server: Server) -> None:
     async with aiohttp.ClientSession() as session, HttpClient(session=session, sign=sign) as client:
         await client.get_bytes(server.url("/a"))
     assert server.requests[0].headers["Authorization"] == "Bearer secret"
+
+
+async def test_a_client_that_is_closed_while_a_request_is_signed(server: Server) -> None:
+    asked, signed = asyncio.Event(), asyncio.Event()
+
+    async def sign(request: NetRequest) -> NetRequest:
+        asked.set()
+        await signed.wait()
+        return request
+
+    async with HttpClient(sign=sign) as client:
+        request = asyncio.create_task(client.head(server.url("/a")))
+        await asked.wait()
+        await client.aclose()
+        signed.set()
+        with pytest.raises(NetClosed):
+            await request
+    # A session made so late would stay open, which is a warning and an error here.
+    gc.collect()
+    assert server.requests == []
 
 
 def test_a_request_shows_no_secret() -> None:

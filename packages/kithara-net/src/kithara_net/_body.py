@@ -8,6 +8,7 @@ from typing import Self
 import aiohttp
 
 from kithara_net._errors import BodyTruncated, NetClosed, NetError, RangeMismatch, TimedOut
+from kithara_net._head import ends_with_connection
 from kithara_net._models import RangeSpec, ResponseHead
 from kithara_net._stall import StallWatch
 from kithara_net._trace import BytesReceived, Trace
@@ -24,12 +25,10 @@ class Body:
         self,
         response: aiohttp.ClientResponse,
         head: ResponseHead,
-        *,
         session: aiohttp.ClientSession,
-        by_connection: bool,
         asked: RangeSpec | None,
         stall_timeout: float | None,
-        trace: Trace | None = None,
+        trace: Trace | None,
     ) -> None:
         self._response = response
         self._session = session
@@ -44,14 +43,13 @@ class Body:
         self._failure: NetError | None = None
         self._broken: Exception | None = None
         self._closing: asyncio.Future[None] | None = None
-        self._by_connection = by_connection
         self._watch: StallWatch | None = None
         connection = response.connection
         if connection is not None and (protocol := connection.protocol) is not None:
             # From here on `StallWatch` counts, and only while somebody waits.
             protocol.read_timeout = None
             protocol.start_timeout()
-            if self._by_connection:
+            if ends_with_connection(response.headers):
                 self._closing = protocol.closed
                 if self._closing is not None:
                     self._closing.add_done_callback(_retrieve)
@@ -137,7 +135,7 @@ class Body:
     def _end_is_proven(self) -> bool:
         if self._expected is not None and self._received < self._expected:
             return False
-        if not self._by_connection:
+        if not ends_with_connection(self._response.headers):
             return True
         if self._closing is None or self._session.closed or self._closed:
             return False
@@ -159,7 +157,8 @@ class Body:
     def _let_go(self) -> None:
         if self._watch is not None:
             self._watch.close()
-        self._response.close()
+        if not self._response.closed:  # it is from the moment on that its end arrived
+            self._response.close()
 
 
 def _retrieve(closing: asyncio.Future[None]) -> None:

@@ -30,12 +30,12 @@ _WHOLE = frozenset({200, 203})
 
 
 def parse_head(
-    *,
     status: int,
     final_url: str,
     headers: Fields,
     asked: RangeSpec | None,
     codings: tuple[str, ...] = (),
+    *,
     redirected: bool = False,
 ) -> ResponseHead:
     """The head of a usable response; `codings` are the content codings that were asked for.

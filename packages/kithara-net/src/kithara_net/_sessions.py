@@ -27,6 +27,8 @@ class Sessions:
         self._injected = injected
         self._own: aiohttp.ClientSession | None = None
         self._bare: aiohttp.ClientSession | None = None
+        self.names_agent = injected is None or "User-Agent" in injected.headers
+        """True if every session here sends a `User-Agent` of its own."""
 
     def trusted(self) -> aiohttp.ClientSession:
         """The session for the address that the caller gave; needs a running loop."""
@@ -35,7 +37,11 @@ class Sessions:
         if self._own is None:
             connector = aiohttp.TCPConnector(limit_per_host=self._options.connections_per_host)
             hooks = [] if self._trace is None else [_hooks(self._trace)]
-            self._own = aiohttp.ClientSession(connector=connector, trace_configs=hooks)
+            self._own = aiohttp.ClientSession(
+                connector=connector,
+                headers={"User-Agent": self._options.user_agent},
+                trace_configs=hooks,
+            )
         return self._own
 
     def stranger(self) -> aiohttp.ClientSession:

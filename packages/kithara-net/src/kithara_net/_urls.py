@@ -33,7 +33,25 @@ def shown(url: str) -> str:
     return _CONTROL.sub("�", f"{prefix}{place}{path}{'?…' if parts.query else ''}") or "(empty)"
 
 
-@lru_cache(maxsize=32)
+class Target:
+    """Where a request goes, also as `text`; `credentials` are what its user-info stood for."""
+
+    __slots__ = ("credentials", "text", "url")
+
+    def __init__(self, url: URL, credentials: str | None = None) -> None:
+        self.url = url
+        self.text = str(url)
+        self.credentials = credentials
+
+
+@lru_cache(maxsize=32)  # part after part has the same address
+def target_of(url: str) -> Target:
+    """Where a request for `url` goes; raises `InvalidUrl` as `parsed`."""
+    address = parsed(url)
+    credentials = basic_credentials(address)
+    return Target(address if credentials is None else address.with_user(None), credentials)
+
+
 def parsed(url: str) -> URL:
     """`url` as yarl's, byte for byte if it is a legal URI, quoted otherwise, without a fragment.
 
