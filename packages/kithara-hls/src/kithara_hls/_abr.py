@@ -19,7 +19,7 @@ __all__ = ("AbrController",)
 # Four equally likely outcomes of a normal law, widened: rates have heavier tails than that.
 _OUTCOMES: Final = (-1.78, -0.45, 0.45, 1.78)
 _FULL_SWITCH: Final = 6.0  # seconds; a switch for less than such a segment is the cheaper for it
-_STEADY: Final = 0.25  # spread at which a step up may overshoot the line's rate by its whole
+_STEADY: Final = 0.28  # spread about which a step up may overshoot the line by all of its rate
 _PATIENCE: Final = 1.0  # seconds before a download may be abandoned
 _MIXING: Final = 2.0  # seconds after which a download in flight speaks for itself
 _SPEAKS: Final = 0.4
@@ -129,7 +129,7 @@ class AbrController:
         slowness = [math.exp(-spread * (z + spread / 2.0)) / rate for z in _OUTCOMES]
         lowest = state.variants[state.candidates[0]].bitrate
         before = state.variants[state.current].bitrate if state.current is not None else None
-        carried = rate * (1.0 + (spread / _STEADY) ** 3)
+        carried = rate * (1.0 - spread + (spread / _STEADY) ** 3)
         carried *= max(0.1, 1.0 - estimate.ttfb / segment) if segment > 0.0 else 1.0
         price = min(1.0, segment / _FULL_SWITCH)
         merits: list[float | None] = [None] * len(state.variants)

@@ -13,7 +13,7 @@ _SHARPNESS: Final = 4.3  # how strongly the average that errs least is preferred
 _ERROR_SAMPLES: Final = 8.0  # the errors of about so many samples count
 _SPREAD_SAMPLES: Final = 40.0
 _START_RATE: Final = 400_000.0
-_START_SPREAD: Final = 0.32
+_START_SPREAD: Final = 0.2
 _START_TTFB: Final = 0.15
 _TTFB_KEPT: Final = 0.8
 _BURST: Final = (
@@ -43,7 +43,7 @@ class PathMemory:
     def __post_init__(self) -> None:
         if not 0.0 < self.rate < math.inf:
             raise ValueError(f"rate is {self.rate}, must be above 0 bit/s and finite")
-        if not min(self.spread, self.ttfb, self.age) >= 0.0:
+        if not all(fact >= 0.0 for fact in (self.spread, self.ttfb, self.age)):
             raise ValueError("spread, ttfb and age must be 0 or more")
 
 

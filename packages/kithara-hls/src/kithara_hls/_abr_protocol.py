@@ -215,7 +215,7 @@ class AbrSettings:
     def __post_init__(self) -> None:
         if not 0.1 <= self.safety_factor <= 2.0:
             raise ValueError(f"safety_factor is {self.safety_factor}, must be 0.1 to 2")
-        if not min(self.up_hysteresis, self.down_hysteresis) >= 0.0:
+        if not (self.up_hysteresis >= 0.0 and self.down_hysteresis >= 0.0):
             raise ValueError("up_hysteresis and down_hysteresis must be 0 or more")
         if not self.min_switch_interval >= 0.0:
             raise ValueError("min_switch_interval must be 0 seconds or more")

@@ -12,7 +12,7 @@ STALL_PRICE: Final = 10.0
 START_PRICE: Final = 5.0
 
 _GOAL: Final = 60.0  # seconds of read-ahead at which base and slope hold
-_BASE, _SLOPE = 0.5, 0.015
+_BASE, _SLOPE = 0.45, 0.015
 _BASE_POWER: Final = 0.8
 _LEAST_BASE: Final = 0.29  # a second of buffer is then never worth more than one of silence
 _TAPER: Final = 0.23
