@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kithara_assets import asset_store
@@ -102,6 +102,7 @@ async def session_like_bytesio(
         assert len(server.requests) <= 2 * len(steps) + 3
 
 
+@settings(max_examples=30)
 @given(
     steps=st.lists(moves, max_size=12),
     seed=st.integers(0, 1000),

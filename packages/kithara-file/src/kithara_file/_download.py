@@ -111,11 +111,14 @@ class Download:
 
     async def _open_or_follow(self) -> None:
         self._held = held = Resumption(self._open_resource(resume=True))
-        if held.resource.following and not self._options.offline:
-            if await self._begins(held.resource):
+        if held.resource.following:
+            begun = await self._begins(held.resource)
+            if self._options.offline:
+                self._held = held = Resumption(held.resource)
+            elif begun:
                 self._work = asyncio.create_task(self._bring())
                 return
-            if self.resource.following:
+            elif self.resource.following:
                 held.resource.close()
                 self._held = held = Resumption(self._open_resource(resume=False))
             else:

@@ -100,7 +100,7 @@ class HttpOrigin:
         if known is None:
             return await self._ask(stack, start, stop), False
         if known.if_range is None or known.total is None:
-            return await self._probe(stack, start, stop, [known], None)
+            return await self._probe(stack, start, stop, [known])
         try:
             answer = await self._ask(stack, start, stop, known.if_range)
             verdict = known.compare(Version.of(answer.head))
@@ -114,12 +114,14 @@ class HttpOrigin:
         verdict = known.compare(now)
         if verdict is Verdict.SAME:
             return answer, True
-        whole = answer if answer.head.start == 0 and answer.head.status != 206 else None
-        if verdict is Verdict.CHANGED and not may_rotate(known, now):
-            return whole or await self._anew(stack, answer), False
-        if whole is None:
-            await answer.leave()
-        return await self._probe(stack, start, stop, [known, now], whole)
+        changed = verdict is Verdict.CHANGED and not may_rotate(known, now)
+        if changed and answer.head.start == 0 and answer.head.status != 206:
+            return answer, False
+        # Whoever waits for a connection must hold none: there may be no more of them.
+        await answer.leave()
+        if changed:
+            return await self._ask(stack, 0, None), False
+        return await self._probe(stack, start, stop, [known, now])
 
     async def _probe(
         self,
@@ -127,9 +129,8 @@ class HttpOrigin:
         start: int,
         stop: int | None,
         seen: list[Version],
-        whole: Answer | None,
     ) -> tuple[Answer, bool]:
-        """Let the bytes decide. `whole` is a body from the start to take if it is another file."""
+        """Let the bytes decide."""
         overlap = self._held.before(start)
         at, until = start - len(overlap), stop
         if not overlap:  # something else that is here has to prove it, in a request of its own
@@ -141,7 +142,7 @@ class HttpOrigin:
             except RangeNotSatisfiable:
                 break
             if answer.head.start != at:
-                return await self._from_the_start(seen[0], whole or answer)
+                return await self._from_the_start(seen[0], answer)
             now = Version.of(answer.head)
             told = [version for version in seen if version.etag is not None]
             if seen[0].compare(now) is Verdict.CHANGED:
@@ -159,12 +160,10 @@ class HttpOrigin:
                 await answer.leave()
                 answer = await self._ask(stack, start, stop)
             if same:
-                if whole is not None:
-                    await whole.leave()
                 return answer, True
             await answer.leave()
             break
-        return whole or await self._ask(stack, 0, None), False
+        return await self._ask(stack, 0, None), False
 
     async def _from_the_start(self, known: Version, answer: Answer) -> tuple[Answer, bool]:
         """Take a body that brings all of the file; readers may have seen its beginning."""
@@ -172,10 +171,6 @@ class HttpOrigin:
             return answer, True
         beginning = self._held.beginning() if self._held.pinned else b""
         return answer, bool(beginning) and await answer.begins_with(beginning)
-
-    async def _anew(self, stack: AsyncExitStack, before: Answer) -> Answer:
-        await before.leave()
-        return await self._ask(stack, 0, None)
 
     # Later answers, which must be about the version of the first one.
 
@@ -187,9 +182,11 @@ class HttpOrigin:
         answer = await self._ask(stack, start - len(overlap), stop)
         now = Version.of(answer.head)
         if known.compare(now) is Verdict.CHANGED and not self._rotating:
+            await answer.leave()
             self._rotating = may_rotate(known, now) and await self._rotates(known, now)
             if not self._rotating:
                 raise self._changed(answer.head, answer.head.total)
+            answer = await self._ask(stack, start - len(overlap), stop)
         ranged = answer.head.start == start - len(overlap)
         if ranged and overlap and not await answer.continues(overlap):
             raise self._changed(answer.head, answer.head.total)

@@ -33,6 +33,8 @@ class Resumption:
     async def finish(self) -> None:
         """Commit what an earlier run fetched to the last byte and did not come to commit."""
         resource, length = self.resource, self.resource.length
+        if resource.following:
+            return
         if resource.status is ResourceStatus.PARTIAL and length and self.kept == length:
             resource.confirm()
             await resource.commit(length)
