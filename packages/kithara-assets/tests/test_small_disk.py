@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -12,15 +13,19 @@ from pathlib import Path
 import pytest
 
 from kithara_assets import (
+    AtomicResource,
     DiskAssetStore,
     DiskFull,
     EvictConfig,
     Removed,
     ResourceKey,
+    SpillingAssets,
     StorageFailed,
+    StreamingResource,
     UnusableRoot,
     asset_store,
 )
+from kithara_storage._errors import from_os_error
 
 MIB = 1024 * 1024
 
@@ -93,3 +98,56 @@ def test_a_read_only_root_is_for_reading(disk: Path) -> None:
         assert store.is_complete("song")
         assert store.usage().assets == len(store.assets()) == 1
         assert store.verify().dropped == ()
+
+
+async def test_who_goes_on_without_room_reads_everything(disk: Path) -> None:
+    content = os.urandom(12 * MIB)
+    told: list[DiskFull] = []
+    config = EvictConfig(min_free_bytes=None)  # so that what is kept stays to be looked at
+    with asset_store(disk / "cache", config) as store:
+        await put(store, "old", 2 * MIB)
+        view = SpillingAssets(store, told.append)
+        with view.open_streaming_resource(ResourceKey("large", "x.bin"), resume=True) as resource:
+            resource.restart({"etag": "1"})
+            for at in range(0, len(content), MIB // 4):
+                await resource.write_at(at, content[at : at + MIB // 4])
+            await view.open_atomic_resource(ResourceKey("large", "a.m3u8")).write(content[:MIB])
+            await resource.commit(len(content))
+            assert resource.read_at(0, len(content)) == content
+            assert resource.spilled
+        view.close()
+        assert len(told) == 1
+        assert "old" not in assets(store.root)
+    with asset_store(disk / "cache", config) as store:
+        assert store.verify().dropped == ()
+        with store.open_streaming_resource(ResourceKey("large", "x.bin"), resume=True) as kept:
+            size = kept.available(0)
+            assert told[0].kept <= size < len(content)
+            assert kept.read_at(0, size) == content[:size]
+
+
+async def test_not_even_room_for_an_empty_file(tmp_path: Path) -> None:
+    class Full:
+        """A store on a disk without a free inode."""
+
+        def open_atomic_resource(self, key: ResourceKey) -> AtomicResource:
+            raise AssertionError
+
+        def open_streaming_resource(
+            self, key: ResourceKey, *, resume: bool = False
+        ) -> StreamingResource:
+            raise from_os_error(OSError(errno.ENOSPC, "full"), path=tmp_path, operation="open")
+
+        def close(self) -> None:
+            raise AssertionError
+
+    told: list[DiskFull] = []
+    view = SpillingAssets(Full(), told.append)
+    for name in ("a.bin", "b.bin"):
+        with view.open_streaming_resource(ResourceKey("song", name)) as resource:
+            await resource.write_at(0, b"abc")
+            await resource.commit(3)
+            assert resource.read_at(0, 3) == b"abc"
+    view.close()
+    view.close()
+    assert len(told) == 1

@@ -37,6 +37,7 @@ from ._leases import Lease
 from ._memory import MemoryAssetStore
 from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage, Verification
 from ._names import encode_path
+from ._spilling import SpillingAssets
 from ._store import DiskAssetStore, asset_store
 
 __all__ = (
@@ -44,6 +45,7 @@ __all__ = (
     "asset_store",
     "DiskAssetStore",
     "MemoryAssetStore",
+    "SpillingAssets",
     "Assets",
     "EvictConfig",
     "Removed",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from aiofiles.os import wrap
 
-from ._errors import ResourceMissing, from_os_error
+from ._errors import DiskFull, ResourceMissing, from_os_error
 from ._fs import FsOps
 from ._part import open_temporary, sweep_leftovers
 
@@ -25,6 +26,7 @@ class AtomicResource:
         self._path = Path(path)
         self._mode = mode
         self._fs = FsOps() if fs is None else fs
+        self._on_full: Callable[[DiskFull], None] | None = None
 
     def __repr__(self) -> str:
         return f"<AtomicResource {self._path.name}>"
@@ -40,6 +42,13 @@ class AtomicResource:
             return self._fs.is_file(self._fs.stat(self._path))
         except OSError as error:
             raise from_os_error(error, path=self._path, operation="look") from error
+
+    def spill(self, told: Callable[[DiskFull], None]) -> None:
+        """Let a `write` that finds the disk full be dropped, instead of failing.
+
+        The old content stays then, if there is any. `told` hears it each time, on the loop.
+        """
+        self._on_full = told
 
     async def read(self) -> bytes:
         """Return the content. Raises `ResourceMissing` if there is none, `StorageFailed`."""
@@ -60,7 +69,10 @@ class AtomicResource:
         try:
             await wrap(self._write)(bytes(data))
         except OSError as error:
-            raise from_os_error(error, path=self._path, operation="write") from error
+            failure = from_os_error(error, path=self._path, operation="write")
+            if self._on_full is None or not isinstance(failure, DiskFull):
+                raise failure from error
+            self._on_full(failure)
 
     def _read(self) -> bytes:
         fd = self._fs.open(self._path, os.O_RDONLY)
