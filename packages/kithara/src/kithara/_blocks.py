@@ -1,11 +1,12 @@
 """Chunks as a decoder makes them, cut anew into blocks of one length."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from kithara_decode import PcmChunk, PcmSpec
+from kithara_decode import PcmChunk
 
 
 class Blocks:
@@ -20,14 +21,15 @@ class Blocks:
         self._parts: list[npt.NDArray[np.float32]] = []
         self._held = 0
         self._start = 0
-        self._spec: PcmSpec | None = None
+        self._last: PcmChunk | None = None
 
     def put(self, chunk: PcmChunk) -> Iterator[PcmChunk]:
         """Take a chunk; yield the blocks that it completes."""
         if self._held and chunk.start != self._start + self._held:
             self._drop()
         if not self._held:
-            self._start, self._spec = chunk.start, chunk.spec
+            self._start = chunk.start
+        self._last = chunk
         self._parts.append(chunk.data)
         self._held += len(chunk.data)
         if self._held < self._frames:
@@ -39,14 +41,13 @@ class Blocks:
         if self._held:
             self._parts.append(data[whole:])
         for offset in range(0, whole, self._frames):
-            yield PcmChunk(
-                data=data[offset : offset + self._frames], start=start + offset, spec=chunk.spec
-            )
+            block = data[offset : offset + self._frames]
+            yield replace(chunk, data=block, start=start + offset)
 
     def rest(self) -> Iterator[PcmChunk]:
         """Yield what is left at the end, if anything is."""
-        if self._held and self._spec is not None:
-            yield PcmChunk(data=np.concatenate(self._parts), start=self._start, spec=self._spec)
+        if self._held and self._last is not None:
+            yield replace(self._last, data=np.concatenate(self._parts), start=self._start)
         self._drop()
 
     def _drop(self) -> None:

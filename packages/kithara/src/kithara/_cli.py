@@ -37,7 +37,6 @@ from ._cli_options import (
     parse_variant,
 )
 from ._complaints import Output, complaints, errors, name_of
-from ._means import RETRIES
 from ._open import fetch as fetch_url
 from ._open import open as open_track
 from ._output import FORMATS, STDOUT, format_of, open_output
@@ -95,7 +94,7 @@ def decode(
     kind: FormatOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
-    retries: RetriesOption = RETRIES,
+    retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,7 +162,7 @@ def play(
     channels: ChannelsOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
-    retries: RetriesOption = RETRIES,
+    retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -202,7 +201,7 @@ def fetch(
     variant: VariantOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
-    retries: RetriesOption = RETRIES,
+    retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -246,7 +245,7 @@ def info(
     variant: VariantOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
-    retries: RetriesOption = RETRIES,
+    retries: RetriesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
 ) -> None:
     """Show what a URL is, fetching no more than its beginning."""

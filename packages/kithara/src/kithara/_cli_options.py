@@ -8,7 +8,6 @@ import typer
 
 from kithara_hls import HlsOptions
 
-from ._means import RETRIES
 from ._session import Variant
 
 Url = Annotated[
@@ -30,7 +29,8 @@ VariantOption = Annotated[
     ),
 ]
 RetriesOption = Annotated[
-    int, typer.Option("--retries", metavar="N", min=0, help="Tries in a row after a failure.")
+    int | None,
+    typer.Option("--retries", metavar="N", min=0, help="Tries in a row after a failure."),
 ]
 HeaderOption = Annotated[
     list[str] | None,
@@ -74,7 +74,7 @@ class Ask:
     cache: Path | None = None
     offline: bool = False
     variant: Variant | None = None
-    retries: int = RETRIES
+    retries: int | None = None
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     hls: HlsOptions | None = None
     rate: int | None = None

@@ -13,8 +13,6 @@ from ._cache import cache
 from ._recorder import Recorder
 from ._session import Session, Wish, check_url, local_file, open_local, open_session
 
-RETRIES = 5
-
 Folder = str | os.PathLike[str] | None
 
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -25,7 +23,6 @@ class Means:
     """How to reach the network and the disk."""
 
     cache: Folder = None
-    retries: int = RETRIES
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     store: Assets | None = None
     net: Net | None = None
@@ -50,16 +47,19 @@ class Means:
         store, net = self.store, self.net
         if store is None:
             store = owned.enter_context(cache(self.cache))
-        if net is None:
-            client = HttpClient(
+        patient = net
+        if net is None or patient is None:
+            net = client = HttpClient(
                 NetOptions(headers={k: v for k, v in self.headers.items() if not _secret(k)}),
                 sign=_credentials(wish.url, self.headers),
                 trace=recorder.on_net,
             )
             await owned.enter_async_context(client)
-            policy = RetryPolicy(max_retries=self.retries)
-            net = RetryNet(client, policy, trace=recorder.on_net)
-        return await open_session(wish, store=store, net=net)
+            policy = (
+                RetryPolicy() if wish.retries is None else RetryPolicy(max_retries=wish.retries)
+            )
+            patient = RetryNet(client, policy, trace=recorder.on_net)
+        return await open_session(wish, store=store, net=net, patient=patient)
 
 
 def _secret(name: str) -> bool:

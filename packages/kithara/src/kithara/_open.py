@@ -14,7 +14,7 @@ from kithara_hls import HlsOptions
 from kithara_net import Net
 from kithara_stream import LoopThread, TransferStats
 
-from ._means import RETRIES, Folder, Means
+from ._means import Folder, Means
 from ._recorder import Recorder
 from ._report import Report, draw
 from ._session import Session, Variant, Wish
@@ -33,7 +33,7 @@ def open(
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
     look_ahead: int | None = None,
-    retries: int = RETRIES,
+    retries: int | None = None,
 ) -> Track:
     """Open an audio URL for synchronous code; returns once its format is known.
 
@@ -52,14 +52,20 @@ def open(
             only, not to others that a playlist or a redirect names.
         hls: everything else that can be said about HLS: language, keys, rules for "auto".
         look_ahead: how many bytes to fetch ahead of the decoder; None leaves it to the source.
-        retries: how often in a row to try again what may succeed, after growing waits.
+        retries: how often in a row to try again what may succeed, after growing waits; None is 5
+            for a file and 3 for a segment of HLS, which then comes from another variant.
 
     Raises whatever stood in the way; see `ERRORS`.
     """
     wish = Wish(
-        url=os.fspath(url), variant=variant, offline=offline, look_ahead=look_ahead, hls=hls
+        url=os.fspath(url),
+        variant=variant,
+        offline=offline,
+        look_ahead=look_ahead,
+        retries=retries,
+        hls=hls,
     )
-    means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
+    means = Means(cache=cache, store=store, headers=headers or {})
     with ExitStack() as undo:
         loop = undo.enter_context(LoopThread())
         track = loop.run(_open_track(wish, means, rate=rate, channels=channels))
@@ -82,7 +88,7 @@ async def aopen(
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
     look_ahead: int | None = None,
-    retries: int = RETRIES,
+    retries: int | None = None,
 ) -> AsyncIterator[Track]:
     """Open an audio URL on the running event loop; an async context manager.
 
@@ -91,9 +97,14 @@ async def aopen(
     `headers` are its business.
     """
     wish = Wish(
-        url=os.fspath(url), variant=variant, offline=offline, look_ahead=look_ahead, hls=hls
+        url=os.fspath(url),
+        variant=variant,
+        offline=offline,
+        look_ahead=look_ahead,
+        retries=retries,
+        hls=hls,
     )
-    means = Means(cache=cache, store=store, net=net, retries=retries, headers=headers or {})
+    means = Means(cache=cache, store=store, net=net, headers=headers or {})
     track = await _open_track(wish, means, rate=rate, channels=channels)
     try:
         yield track
@@ -114,7 +125,7 @@ def decode(
     channels: int | None = None,
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
-    retries: int = RETRIES,
+    retries: int | None = None,
 ) -> tuple[npt.NDArray[np.float32], int]:
     """Decode a URL, or `duration` seconds of it from `start` on: the samples, and their rate in Hz.
 
@@ -155,7 +166,7 @@ def fetch(
     variant: Variant | None = None,
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
-    retries: int = RETRIES,
+    retries: int | None = None,
     on_progress: Callable[[TransferStats, int | None], None] | None = None,
     on_report: Callable[[Report], None] | None = None,
 ) -> TransferStats:
@@ -165,8 +176,8 @@ def fetch(
     called from another thread with the statistics so far and the size in bytes, if known;
     `on_report` at the end, also when it failed, with a page about what happened.
     """
-    wish = Wish(url=os.fspath(url), variant=variant, hls=hls)
-    means = Means(cache=cache, store=store, retries=retries, headers=headers or {})
+    wish = Wish(url=os.fspath(url), variant=variant, retries=retries, hls=hls)
+    means = Means(cache=cache, store=store, headers=headers or {})
 
     async def work() -> TransferStats:
         recorder = Recorder(wish.url)

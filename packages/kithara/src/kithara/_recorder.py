@@ -37,13 +37,21 @@ class Recorder:
         self._buffered = SampleSeries()
         self._peaks = PeakSeries()
         self._silent = True
+        self._traced = False
+        self._progressed = 0
 
     def note(self, event: RecordedEvent) -> None:
         """Write down one event. Any thread may call."""
         at = self._clock() - self._began
         match event:
             case BytesReceived():
+                self._traced = True
                 self._received.add(at, event.count)
+            case ThroughputSample() if not self._traced:  # the net is not ours, and tells nothing
+                self._received.add(at, event.bytes)
+            case Progress() if not self._traced:
+                self._received.add(at, event.received - self._progressed)
+                self._progressed = event.received
             case BufferLevel():
                 self._buffered.add(at, event.seconds)
             case _ if not isinstance(event, _NOT_NOTED):
@@ -76,7 +84,7 @@ class Recorder:
         if self._silent:
             self._silent = False
             self.note(FirstPcm(position=start))
-        self._peaks.add(start, chunk.data)
+        self._peaks.add(start, chunk.data, chunk.spec.sample_rate)
 
     def sought(self, seconds: float, position: float) -> None:
         """Write down a seek."""

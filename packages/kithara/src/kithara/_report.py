@@ -1,10 +1,11 @@
-"""A page about a session."""
+"""A page about a session: from recorded facts to HTML, and nothing else."""
 
 import html
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ._page import page
 from ._record import SessionRecord
 
 
@@ -22,9 +23,10 @@ class Report:
         return self.html
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.html)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:60em;border:0"></iframe>'
+        source = html.escape(self.html)
+        return f'<iframe srcdoc="{source}" style="width:100%;height:60em;border:0"></iframe>'
 
 
 def draw(record: SessionRecord) -> Report:
-    return Report("")
+    """The page about a record; the same record gives the same page."""
+    return Report(page(record))

@@ -84,16 +84,21 @@ class PeakSeries:
         self._width = width
         self._peaks: dict[int, tuple[float, float]] = {}
 
-    def add(self, start: float, data: npt.NDArray[np.float32]) -> None:
-        """Note the samples from `start` seconds on; (frames, channels)."""
-        if not data.size:
-            return
-        while start >= self._width * LONGEST:
+    def add(self, start: float, data: npt.NDArray[np.float32], rate: int) -> None:
+        """Note samples, (frames, channels), from `start` seconds on."""
+        while start + len(data) / rate >= self._width * LONGEST:
             self._width *= 2
             halves, self._peaks = self._peaks, {}
             for place, (low, high) in halves.items():
                 self._put(place // 2, low, high)
-        self._put(int(start / self._width), float(data.min()), float(data.max()))
+        first = round(start * rate)
+        place = int(start / self._width)
+        while len(data):
+            split = max(round((place + 1) * self._width * rate) - first, 0)
+            part, data = data[:split], data[split:]
+            if len(part):
+                self._put(place, float(part.min()), float(part.max()))
+            first, place = first + len(part), place + 1
 
     def peaks(self) -> tuple[Peak, ...]:
         """What was added so far, by place."""

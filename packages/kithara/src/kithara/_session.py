@@ -30,6 +30,7 @@ class Wish:
     variant: Variant | None = None
     offline: bool = False
     look_ahead: int | None = None
+    retries: int | None = None
     hls: HlsOptions | None = field(default=None, repr=False)
 
     def file_options(self) -> FileOptions:
@@ -46,6 +47,9 @@ class Wish:
             options = replace(options, variant=self.variant)
         if self.look_ahead is not None:
             options = replace(options, look_ahead=self.look_ahead)
+        if self.retries is not None:
+            retry = replace(options.retry, max_retries=self.retries)
+            options = replace(options, retry=retry)
         return options
 
 
@@ -70,11 +74,15 @@ async def open_local(wish: Wish) -> FileSession:
     return await FileSource(wish.url, options=wish.file_options()).open()
 
 
-async def open_session(wish: Wish, *, store: Assets, net: Net) -> Session:
-    """Open a URL as what it is: HLS by its suffix or by its first bytes, else a file."""
+async def open_session(wish: Wish, *, store: Assets, net: Net, patient: Net) -> Session:
+    """Open a URL as what it is: HLS by its suffix or by its first bytes, else a file.
+
+    `patient` is the net that tries again by itself: for files. HLS knows better what to do about a
+    failure, and takes `net`.
+    """
     path = urlsplit(wish.url).path
     if not path.lower().endswith(_PLAYLIST_SUFFIXES):
-        file = FileSource(wish.url, store=store, net=net, options=wish.file_options())
+        file = FileSource(wish.url, store=store, net=patient, options=wish.file_options())
         try:
             return await file.open()
         except NotMedia as error:
