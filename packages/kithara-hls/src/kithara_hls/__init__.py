@@ -44,6 +44,7 @@ from ._events import (
     VariantApplied,
     VariantSelected,
 )
+from ._offline import Completion, FetchProgress
 from ._options import HlsOptions, KeyContext, KeyProcessor
 from ._playlist import Rendition, Variant
 from ._session import HlsSession
@@ -57,6 +58,8 @@ __all__ = (
     "KeyProcessor",
     # facts
     "KeyContext",
+    "Completion",
+    "FetchProgress",
     "Variant",
     "Rendition",
     # choosing variants

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 
-from kithara_assets import Assets, OfflineMiss
+from kithara_assets import Assets, OfflineMiss, ResourceKey
 from kithara_net import Net, NetError
 
 from ._errors import KeyInvalid
@@ -65,6 +65,10 @@ class KeyRing:
                 self._known.by_url[key.url] = await self._load(key, segment_url)
                 self._kept.add(key.url)
         return self._known.by_url[key.url]
+
+    def name(self, key: EncryptionKey) -> ResourceKey:
+        """Where a key lies in the cache."""
+        return self._names.key(key.url)
 
     async def cached(self, key: EncryptionKey) -> bool:
         """Answer whether the key lies in the cache."""

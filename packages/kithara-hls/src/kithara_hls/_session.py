@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from kithara_stream import (
 from ._choice import Choice
 from ._downloads import Downloads
 from ._events import HlsEvent
+from ._offline import Completion, FetchProgress, Offline
 from ._options import HlsOptions
 from ._pipeline import Pipeline
 from ._playlist import Variant
@@ -48,6 +50,7 @@ class HlsSession:
         options: HlsOptions,
         variants: Variants,
         choice: Choice,
+        asset_root: str,
         track: Track,
         variant: int,
         channel: EventChannel[HlsEvent],
@@ -81,6 +84,13 @@ class HlsSession:
             choice=choice,
             options=options,
             publish=channel.publish,
+        )
+        self._offline = Offline(
+            store=store,
+            variants=variants,
+            downloads=self._downloads,
+            options=options,
+            asset_root=asset_root,
         )
         self._pipeline.begin(track, variant)
         self._running = asyncio.create_task(self._pipeline.run())
@@ -153,15 +163,48 @@ class HlsSession:
         self._pipeline.select(index)
 
     async def wait_complete(self) -> None:
-        """Fetch all that follows, read or not; returns when every piece is in the cache.
+        """Fetch all to the end, read or not; returns when every piece is in the cache.
 
-        Raises the error that ended the session (the very object that readers get), or Cancelled
-        if it is closed meanwhile.
+        What a seek left out is fetched too, from the variant that is played then. Raises the error
+        that ended the session (the very object that readers get), or Cancelled if it is closed
+        meanwhile.
         """
         self._pipeline.unbound()
         await self._pipeline.over.wait()
         if self._pipeline.error is not None:
             raise self._pipeline.error
+        if self._pipeline.moved:
+            await self.download()
+
+    async def download(
+        self,
+        variants: Iterable[int] | None = None,
+        *,
+        on_progress: Callable[[FetchProgress], None] | None = None,
+    ) -> None:
+        """Fetch all of some variants (None: of the one played) for playing with no network.
+
+        What is there already is not fetched again. ``on_progress`` is called on the event loop,
+        after each segment. Raises VariantMissing, SegmentLost, or what else a part failed with.
+        """
+        for index in self._checked(variants):
+            await self._offline.fetch(index, on_progress or (lambda _: None))
+
+    async def is_complete(self, variants: Iterable[int] | None = None) -> Completion:
+        """Answer whether some variants (None: the one played) are in the cache, and what is not.
+
+        Asks the network nothing. Raises VariantMissing.
+        """
+        missing: dict[str, None] = {}
+        for index in self._checked(variants):
+            missing.update(dict.fromkeys(await self._offline.missing(index)))
+        return Completion(missing=tuple(missing))
+
+    def _checked(self, variants: Iterable[int] | None) -> tuple[int, ...]:
+        chosen = (self.variant.index,) if variants is None else tuple(variants)
+        for index in chosen:
+            self._variants.require(index)
+        return chosen
 
     async def aclose(self) -> None:
         """Wake the readers, end the requests, let the cache go. Idempotent."""

@@ -42,13 +42,14 @@ class HlsSource:
         network or the store that stood in the way.
         """
         tally = Tally()
+        asset_root = AssetId.from_url(self.url).asset_root
         channel: EventChannel[HlsEvent] = EventChannel()
         variants = Variants(
             url=self.url,
             store=self._store,
             net=self._net,
             options=self._options,
-            asset_root=AssetId.from_url(self.url).asset_root,
+            asset_root=asset_root,
             tally=tally,
             publish=channel.publish,
         )
@@ -61,6 +62,7 @@ class HlsSource:
             options=self._options,
             variants=variants,
             choice=choice,
+            asset_root=asset_root,
             track=track,
             variant=variant,
             channel=channel,

@@ -1,0 +1,212 @@
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kithara_assets import DiskAssetStore, OfflineMiss
+from kithara_hls import Completion, FetchProgress, HlsSource, SegmentLost, VariantMissing
+from kithara_net.testing import Server
+
+Record = Callable[..., Any]
+Open = Callable[..., HlsSource]
+
+# Downloads the variant of the URL given into the folder given, and says so at the end.
+DOWNLOAD = """
+import asyncio, sys
+from kithara_assets import asset_store
+from kithara_hls import HlsSource
+from kithara_net import HttpClient
+
+async def main():
+    async with HttpClient() as net:
+        with asset_store(sys.argv[2]) as store:
+            async with HlsSource(sys.argv[1], store=store, net=net) as session:
+                print("open", flush=True)
+                await session.download()
+                print("done", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def ladder(record: Record, server: Server) -> tuple[list[Any], str]:
+    made = [record(f"/{number}", seed=number) for number in range(2)]
+    for recording in made:
+        recording.use_init("i.mp4").use_key("k.key", explicit=False)
+        for number in range(5):
+            recording.segment(f"{number}.m4s", 9000)
+        recording.publish()
+    lines = [f"#EXT-X-STREAM-INF:BANDWIDTH={i + 1}\n/{i}/list.m3u8" for i in range(2)]
+    server.add("/master.m3u8", "\n".join(["#EXTM3U", *lines]).encode())
+    return made, server.url("/master.m3u8")
+
+
+async def test_what_was_downloaded_plays_with_no_server(
+    record: Record, source: Open, server: Server
+) -> None:
+    made, url = ladder(record, server)
+    told: list[FetchProgress] = []
+    async with source(url, variant=0, look_ahead=0) as session:
+        assert not await session.is_complete()
+        await session.download(variants=[0, 1], on_progress=told.append)
+        assert await session.is_complete([0, 1]) == Completion(missing=())
+        with pytest.raises(VariantMissing):
+            await session.download(variants=[2])
+    assert told[-1] == FetchProgress(variant=1, segments=5, of=5)
+    assert all(a.segments <= b.segments for a, b in pairwise(p for p in told if p.variant))
+    assert max(Counter(r.path for r in server.requests).values()) == 1
+    assert len(server.requests) == 1 + 2 * (1 + 1 + 1 + 5)
+    await server.aclose()
+    for variant, recording in enumerate(made):
+        async with source(url, variant=variant, offline=True) as session:
+            heard = await asyncio.to_thread(session.reader().read)
+            assert hashlib.sha256(heard).digest() == hashlib.sha256(recording.clear).digest()
+            assert session.stats.requests == 0
+            assert await session.is_complete()
+
+
+async def test_what_is_missing_is_named(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    _, url = ladder(record, server)
+    async with source(url, variant=0) as session:
+        await session.download()
+        for name in ("segments/variant_0/0/3.m4s", "init/variant_0/0/i.mp4"):
+            (path,) = store.root.glob(f"*/{name}")
+            path.unlink()
+        (key,) = store.root.glob("*/keys/variant_0/0/k.key")
+        key.unlink()
+        found = await session.is_complete([0, 1])
+        assert found.missing == (
+            "init/variant_0/0/i.mp4",
+            "segments/variant_0/0/3.m4s",
+            "keys/variant_0/0/k.key",
+            "variant_1.m3u8",
+        )
+    server.requests.clear()
+    async with source(url, variant=0, look_ahead=0) as session:
+        await session.download()
+        assert await session.is_complete()
+    assert sorted(r.path for r in server.requests) == ["/0/3.m4s", "/0/i.mp4", "/0/k.key"]
+
+
+async def test_a_segment_that_is_lost_ends_a_download(
+    record: Record, source: Open, server: Server
+) -> None:
+    made, url = ladder(record, server)
+    made[1].resources["2.m4s"].behaviour = {"status": 404}
+    async with source(url, variant=0) as session:
+        with pytest.raises(SegmentLost) as caught:
+            await session.download(variants=[1])
+        assert caught.value.index == 2
+        assert len((await session.is_complete([1])).missing) >= 1
+    async with source(url, variant=1, offline=True) as session:
+        with pytest.raises(OfflineMiss):
+            await session.wait_complete()
+
+
+async def test_waiting_for_all_fetches_what_a_seek_left_out(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record()
+    for number in range(10):
+        made.segment(f"{number}.ts")
+    made.publish()
+    async with source(made.url, look_ahead=0) as session:
+        await asyncio.to_thread(session.reader().seek_time, 20.0)
+        assert not await session.is_complete()
+        await session.wait_complete()
+        assert await session.is_complete()
+    assert max(Counter(r.path for r in server.requests).values()) <= 2
+
+
+@pytest.mark.parametrize("etag", [True, False])
+async def test_a_part_that_was_begun_goes_on_where_it_was(
+    record: Record, source: Open, server: Server, etag: bool
+) -> None:
+    made = record().use_key("k", explicit=True).segment("1.ts", 90_000).publish()
+    plain: dict[str, Any] = {} if etag else {"new_etag": "", "new_last_modified": ""}
+    made.resources["1.ts"].behaviour = {"stall_after": 50_000, **plain}
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.source().wait_range, 0, 49_000) == "ready"
+    made.resources["1.ts"].behaviour = plain
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.reader().read) == made.clear
+    first, again = server.requests_for("/music/1.ts")
+    assert (again.byte_range is not None) is etag
+    if again.byte_range is not None:
+        assert 49_000 <= again.byte_range.start <= 50_000
+        assert again.headers["If-Range"]
+    assert first.byte_range is None
+
+
+async def test_a_part_that_changed_meanwhile_is_fetched_anew(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts", 90_000).publish()
+    made.resources["1.ts"].behaviour = {"stall_after": 50_000}
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.source().wait_range, 0, 49_000) == "ready"
+    other = random.Random(9).randbytes(80_000)
+    server.add("/music/1.ts", other)
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.reader().read) == other
+
+
+async def killed_again_and_again(server: Server, made: Any, folder: Path, kills: int) -> None:
+    """Kill a download at random moments, then let it end; no segment is fetched for nothing."""
+    chance = random.Random(3)
+    done = False
+    for number in range(kills + 1):
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", DOWNLOAD, made.url, os.fspath(folder)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert program.stdout is not None
+        if number < kills:
+            assert await program.stdout.readline() == b"open\n"
+            served = sum(r.sent for r in server.requests)
+            more = chance.randrange(1, 60_000)
+            gone = asyncio.create_task(program.wait())
+            enough = asyncio.create_task(
+                server.wait_for(lambda: sum(r.sent for r in server.requests) > served + more)  # noqa: B023 - awaited in this round
+            )
+            await asyncio.wait([gone, enough], return_when=asyncio.FIRST_COMPLETED)
+            enough.cancel()
+            if not gone.done():
+                program.send_signal(signal.SIGKILL)
+            await gone
+        else:
+            answer = await program.stdout.read()
+            done = answer == b"open\ndone\n"
+            await program.wait()
+    assert done
+
+
+async def test_killed_at_random_moments_it_fetches_each_segment_once_and_those_in_flight(
+    record: Record, server: Server, tmp_path: Path
+) -> None:
+    kills = 3
+    made = record()
+    for number in range(30):
+        made.segment(f"{number}.ts", 20_000)
+    made.publish()
+    server.bytes_per_second = 2_000_000
+    await killed_again_and_again(server, made, tmp_path / "cache", kills)
+    asked = Counter(r.path for r in server.requests if r.path.endswith(".ts"))
+    assert len(asked) == 30
+    assert sum(count - 1 for count in asked.values()) <= 4 * kills  # what is in flight at once
+    sent = sum(r.sent for r in server.requests if r.path.endswith(".ts"))
+    assert sent <= 30 * 20_000 + kills * 4 * 20_000
+    (kept,) = (tmp_path / "cache").glob("*/segments/master/music")
+    for number in range(30):
+        assert (kept / f"{number}.ts").read_bytes() == made.parts[number]
