@@ -20,7 +20,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Budget:
-    """The tries of one call that are left without progress."""
+    """The tries that are left until there is progress; a new one is due then."""
 
     def __init__(self, policy: RetryPolicy, sleep: Sleep, trace: Trace | None) -> None:
         self._policy = policy
@@ -29,13 +29,6 @@ class Budget:
         self._spent = 0
         self._resolved_again = False
         self._bounds: Generator[float, None, None] | None = None
-
-    def progress(self) -> None:
-        """Bytes arrived: all tries are available again."""
-        if self._spent:
-            self._spent = 0
-            self._resolved_again = False
-            self._bounds = None
 
     async def wait(self, error: NetError) -> None:
         """Return when the next try may begin; raise `error` if there is to be none."""

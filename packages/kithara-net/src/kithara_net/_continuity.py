@@ -35,12 +35,13 @@ class Continuity:
 
     def add(self, piece: bytes) -> None:
         """Count a piece that is handed on, and keep the last ones by reference."""
-        self.frontier += len(piece)
-        tail = self._tail
-        tail.append(piece)
-        self._tail_size += len(piece)
-        while self._tail_size - len(tail[0]) >= self._probe_size:
-            self._tail_size -= len(tail.popleft())
+        size = len(piece)
+        self.frontier += size
+        self._tail.append(piece)
+        self._tail_size += size
+        if self._tail_size > self._probe_size:
+            while self._tail_size - len(self._tail[0]) >= self._probe_size:
+                self._tail_size -= len(self._tail.popleft())
 
     def tail(self) -> bytes:
         """The last bytes before the frontier, at most `probe_size`."""

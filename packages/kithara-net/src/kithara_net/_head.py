@@ -56,11 +56,8 @@ def parse_head(
     coding = content_coding(headers)
     if coding != "identity" and coding not in codings:
         raise BodyEncoded(url=shown(final_url), encoding=coding)
-    transfer = _codings(_value(headers, hdrs.TRANSFER_ENCODING))
-    if transfer not in ((), ("chunked",)):
-        raise BodyEncoded(url=shown(final_url), encoding=", ".join(transfer))
-
-    length = None if transfer else _content_length(headers, final_url)
+    chunked = hdrs.TRANSFER_ENCODING in headers and _is_chunked(headers, final_url)
+    length = None if chunked else _content_length(headers, final_url)
     start, stop, total = 0, length, length
     if coding != "identity":
         stop = total = None
@@ -81,14 +78,22 @@ def parse_head(
 
 def content_coding(headers: Fields) -> str:
     """The coding of the body in lower case, `identity` for none, joined when there are several."""
-    codings = _codings(_value(headers, hdrs.CONTENT_ENCODING))
-    return ", ".join(codings) if codings else "identity"
+    if hdrs.CONTENT_ENCODING not in headers:
+        return "identity"
+    return ", ".join(_codings(_value(headers, hdrs.CONTENT_ENCODING))) or "identity"
+
+
+def _is_chunked(headers: Fields, url: str) -> bool:
+    """Whether the body comes in chunks, and not in any other coding."""
+    transfer = _codings(_value(headers, hdrs.TRANSFER_ENCODING))
+    if transfer not in ((), ("chunked",)):
+        raise BodyEncoded(url=shown(url), encoding=", ".join(transfer))
+    return bool(transfer)
 
 
 def ends_with_connection(headers: Fields) -> bool:
     """True if nothing but the closing of the connection ends the body."""
-    length = headers.getall(hdrs.CONTENT_LENGTH, ())
-    return not length and not headers.getall(hdrs.TRANSFER_ENCODING, ())
+    return hdrs.CONTENT_LENGTH not in headers and hdrs.TRANSFER_ENCODING not in headers
 
 
 def retry_after(headers: Fields) -> float | None:
@@ -106,20 +111,18 @@ def _partial(
     headers: Fields, asked: RangeSpec | None, length: int | None, url: str
 ) -> tuple[int, int, int | None]:
     """Start, stop and total of a 206 that fits `asked`."""
-
-    def mismatch(reason: str) -> RangeMismatch:
-        return RangeMismatch(url=shown(url), byte_range=asked, reason=reason)
-
-    if asked is None:
-        raise mismatch("the server sent a part (206)")
-    fields = headers.getall(hdrs.CONTENT_RANGE, ())
-    if len(set(fields)) != 1:
-        raise mismatch("the 206 says several ranges" if fields else "the 206 says no range")
-    match = _CONTENT_RANGE.match(fields[0].strip())
-    if match is None:
-        raise mismatch("the 206 has an unreadable Content-Range")
-    start, stop = int(match[1]), int(match[2]) + 1
-    total = None if match[3] == "*" else int(match[3])
+    told = headers.getall(hdrs.CONTENT_RANGE, ())
+    match = _CONTENT_RANGE.match(told[0].strip()) if len(set(told)) == 1 else None
+    if asked is None or match is None:
+        if asked is None:
+            reason = "the server sent a part (206)"
+        elif len(told) == 1:
+            reason = "the 206 has an unreadable Content-Range"
+        else:
+            reason = "the 206 says several ranges" if told else "the 206 says no range"
+        raise RangeMismatch(url=shown(url), byte_range=asked, reason=reason)
+    first, last, whole = match.groups()
+    start, stop, total = int(first), int(last) + 1, None if whole == "*" else int(whole)
     if stop <= start or (total is not None and stop > total):
         wrong = ", which is absurd"
     elif length is not None and length != stop - start:
@@ -128,8 +131,8 @@ def _partial(
         wrong = ""
     else:
         return start, stop, total
-    whole = "*" if total is None else total
-    raise mismatch(f"the 206 says [{start}, {stop}) of {whole}{wrong}")
+    reason = f"the 206 says [{start}, {stop}) of {whole}{wrong}"
+    raise RangeMismatch(url=shown(url), byte_range=asked, reason=reason)
 
 
 def _ends_as_asked(stop: int, total: int | None, asked: int | None) -> bool:
@@ -147,7 +150,7 @@ def _content_length(headers: Fields, url: str) -> int | None:
     value = _value(headers, hdrs.CONTENT_LENGTH)
     if value is None:
         return None
-    if value.isascii() and value.isdecimal() and len(value) <= 18:
+    if _NUMBER.match(value):
         return int(value)
     fields = set(_tokens(value))
     if len(fields) > 1:
@@ -204,7 +207,6 @@ def _value(headers: Fields, name: str) -> str | None:
     return values[0] if len(values) == 1 else ", ".join(values)
 
 
-@lru_cache(maxsize=64)
 def _codings(value: str | None) -> tuple[str, ...]:
     """The codings that `value` names, in lower case, without those that change nothing."""
     known = (token for token in _tokens(value) if token != "identity")

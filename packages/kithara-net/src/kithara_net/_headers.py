@@ -9,6 +9,8 @@ from typing import Protocol
 class Fields(Protocol):
     """Header fields by case-insensitive name, as aiohttp's multidict and `HeaderMap` have them."""
 
+    def __contains__(self, name: object, /) -> bool: ...
+
     def getall(self, key: str, default: tuple[str, ...], /) -> Sequence[str]:
         """Every value sent for `key`, in order; `default` if there is none."""
         ...

@@ -25,8 +25,7 @@ class RangeSpec:
 
     def header(self) -> str:
         """The value of the `Range` header: `bytes=0-99` for `[0, 100)`."""
-        last = "" if self.stop is None else str(self.stop - 1)
-        return f"bytes={self.start}-{last}"
+        return f"bytes={self.start}-{'' if self.stop is None else self.stop - 1}"
 
     def __str__(self) -> str:
         return f"[{self.start}, {'end' if self.stop is None else self.stop})"

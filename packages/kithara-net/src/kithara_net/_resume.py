@@ -18,7 +18,7 @@ from kithara_net._errors import (
 )
 from kithara_net._head import ends_with_connection
 from kithara_net._headers import HeaderMap
-from kithara_net._models import ResponseHead
+from kithara_net._models import RangeSpec, ResponseHead
 from kithara_net._protocols import ByteStream, Net
 from kithara_net._trace import Resumed, Trace
 from kithara_net._urls import shown
@@ -31,31 +31,32 @@ class ResumedBody:
     the same error.
     """
 
-    _so_far: Continuity  # from `__aenter__` on
+    # From `__aenter__` on:
+    _so_far: Continuity
+    _answer: ResponseHead
+    _pieces: AsyncIterator[bytes]
 
     def __init__(
         self,
         net: Net,
         url: str,
-        *,
-        begin: Callable[[], AbstractAsyncContextManager[ByteStream]],
-        headers: Mapping[str, str],
+        byte_range: RangeSpec | None,
+        headers: Mapping[str, str] | None,
         probe_size: int,
-        budget: Budget,
+        new_budget: Callable[[], Budget],
         trace: Trace | None,
     ) -> None:
         self._net = net
         self._url = url
-        self._begin = begin
+        self._byte_range = byte_range
         self._headers = headers
         self._probe_size = probe_size
-        self._budget = budget
+        self._new_budget = new_budget
         self._trace = trace
         self._head: ResponseHead | None = None
-        self._answer: ResponseHead | None = None
         self._context: AbstractAsyncContextManager[ByteStream] | None = None
-        self._pieces: AsyncIterator[bytes] | None = None
-        self._came = 0
+        self._budget: Budget | None = None
+        self._came = False
         self._beyond = b""
         self._overlong = False
         self._failure: NetError | None = None
@@ -69,12 +70,16 @@ class ResumedBody:
 
     async def __aenter__(self) -> Self:
         """Get the first answer, trying again as the budget allows."""
+        net, url, asked = self._net, self._url, self._byte_range
         while self._head is None:
             try:
-                self._head = await self._enter(self._begin())
+                if asked is None:
+                    self._head = await self._enter(net.stream(url, headers=self._headers))
+                else:
+                    self._head = await self._enter(net.get_range(url, asked, headers=self._headers))
             except NetError as error:
-                await self._budget.wait(error)
-        self._so_far = Continuity(self._head, url=self._url, probe_size=self._probe_size)
+                await self._wait(error)
+        self._so_far = Continuity(self._head, url=url, probe_size=self._probe_size)
         return self
 
     async def __aexit__(
@@ -94,65 +99,65 @@ class ResumedBody:
     async def __anext__(self) -> bytes:
         if self._failure is not None:
             raise self._failure
-        if self._done:
-            raise StopAsyncIteration
-        try:
-            piece = await self._next()
-        except NetError as error:
-            self._failure = error
-            await self._leave()
-            raise
-        if not piece:
-            self._done = True
-            raise StopAsyncIteration
-        self._so_far.add(piece)
-        self._came += len(piece)
-        self._budget.progress()
+        while not self._done:
+            error: NetError | None = None
+            try:
+                piece = self._beyond or await self._pieces.__anext__()
+            except StopAsyncIteration:
+                pass
+            except NetError as broken:
+                error = broken
+            else:
+                return self._handed_on(piece)
+            await self._end_of_answer(error)
+        raise StopAsyncIteration
+
+    def _handed_on(self, piece: bytes) -> bytes:
+        """Count what is handed on of `piece`: all, unless the answer goes on beyond the end."""
+        so_far = self._so_far
+        if self._overlong and so_far.stop is not None:
+            piece = piece[: so_far.stop - so_far.frontier]
+            self._done = so_far.frontier + len(piece) == so_far.stop
+        so_far.add(piece)
+        self._beyond = b""
+        self._came = True
+        self._budget = None
         return piece
 
-    async def _next(self) -> bytes:
-        """The next bytes, from this answer or a further one; empty at the proven end."""
+    async def _end_of_answer(self, error: NetError | None) -> None:
+        """Be done, or go on with another answer; `error` is what this one broke with."""
         so_far = self._so_far
-        while True:
-            if self._overlong and so_far.complete:
-                return b""
-            try:
-                piece = await self._piece()
-            except NetError as error:
-                if isinstance(error, RangeMismatch):
-                    # The head of an answer that lied was handed on: nothing can follow it.
-                    raise
-                if so_far.complete:
-                    # Only the goodbye is missing.
-                    return b""
+        try:
+            if isinstance(error, RangeMismatch):
+                # The head of an answer that lied was handed on: nothing can follow it.
+                raise error
+            if so_far.complete or (error is None and self._at_end()):
+                # After an error only the goodbye is missing.
+                self._done = True
+                return
+            if error is None:
+                proving = so_far.stop is None
+                await self._go_on(None if proving or self._came else self._stopped_short())
+            else:
                 short = isinstance(error, BodyTruncated)
                 await self._go_on(self._stopped_short() if short else error)
-                continue
-            if piece:
-                if self._overlong and so_far.stop is not None:
-                    return piece[: so_far.stop - so_far.frontier]
-                return piece
-            if self._at_end():
-                return b""
-            proving = so_far.stop is None
-            await self._go_on(None if proving or self._came else self._stopped_short())
+            self._done = self._overlong and so_far.complete
+        except NetError as failure:
+            self._failure = failure
+            await self._leave()
+            raise
 
-    async def _piece(self) -> bytes:
-        if self._beyond:
-            piece, self._beyond = self._beyond, b""
-            return piece
-        assert self._pieces is not None, "an open body has an answer"
-        try:
-            return await self._pieces.__anext__()
-        except StopAsyncIteration:
-            return b""
+    async def _wait(self, error: NetError) -> None:
+        """Return when the next try may begin; bytes that arrive make all tries available again."""
+        if self._budget is None:
+            self._budget = self._new_budget()
+        await self._budget.wait(error)
 
     def _at_end(self) -> bool:
         """True if the end of this answer is the end of the body, and proven as far as it goes."""
         if self._so_far.stop is not None:
             return self._so_far.complete
         answer = self._answer
-        assert answer is not None, "an open body has an answer"
         if answer.status == 206:
             return False
         by_connection = ends_with_connection(HeaderMap(answer.headers.items()))
@@ -171,7 +176,7 @@ class ResumedBody:
         while True:
             await self._leave()
             if error is not None:
-                await self._budget.wait(error)
+                await self._wait(error)
             try:
                 await self._ask(proving=proving)
             except NetError as failed:
@@ -184,7 +189,7 @@ class ResumedBody:
         so_far = self._so_far
         while True:
             asked, if_range = so_far.question(proving=proving)
-            headers = dict(self._headers)
+            headers = dict(self._headers or {})
             if if_range is not None:
                 headers = {n: v for n, v in headers.items() if n.lower() != "if-range"}
                 headers["If-Range"] = if_range
@@ -216,7 +221,7 @@ class ResumedBody:
         """Read up to the frontier, comparing what was handed on before."""
         so_far = self._so_far
         while at < so_far.frontier:
-            piece = await self._piece()
+            piece = await anext(self._pieces, b"")
             if not piece:
                 raise so_far.changed(None, at)
             self._beyond = so_far.check(at, piece)
@@ -227,7 +232,7 @@ class ResumedBody:
         self._context = context
         self._pieces = body.__aiter__()
         self._answer = body.head
-        self._came = 0
+        self._came = False
         return body.head
 
     async def _leave(self) -> None:

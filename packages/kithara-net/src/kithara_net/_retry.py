@@ -78,7 +78,7 @@ class RetryNet:
         `head` stays that of the first answer. Raises `ContentChanged` when the resource is
         another one by then, and whatever `net` raises once the tries are used up.
         """
-        return self._body(url, headers, lambda: self._net.stream(url, headers=headers))
+        return self._body(url, None, headers)
 
     def get_range(
         self, url: str, byte_range: RangeSpec, *, headers: Mapping[str, str] | None = None
@@ -87,24 +87,14 @@ class RetryNet:
 
         A server that ignores ranges answers 200 with everything: `head.start` is 0 then.
         """
-        return self._body(
-            url, headers, lambda: self._net.get_range(url, byte_range, headers=headers)
-        )
+        return self._body(url, byte_range, headers)
 
     def _body(
-        self,
-        url: str,
-        headers: Mapping[str, str] | None,
-        begin: Callable[[], AbstractAsyncContextManager[ByteStream]],
+        self, url: str, byte_range: RangeSpec | None, headers: Mapping[str, str] | None
     ) -> ResumedBody:
+        probe_size = self._policy.probe_size
         return ResumedBody(
-            self._net,
-            url,
-            begin=begin,
-            headers=headers or {},
-            probe_size=self._policy.probe_size,
-            budget=self._budget(),
-            trace=self._trace,
+            self._net, url, byte_range, headers, probe_size, self._budget, self._trace
         )
 
     def _budget(self) -> Budget:
