@@ -111,7 +111,12 @@ static FLAC__StreamDecoderWriteStatus take_block(const FLAC__StreamDecoder *flac
     state->changed = state->rate != decoder->sample_rate || state->channels != decoder->channels;
     if (number > state->next)
         state->gap += number - state->next;
-    for (unsigned i = 0; i < frames; i++)
+    if (channels == 2) /* in a loop of its own, which compilers make a fast one of */
+        for (unsigned i = 0; i < frames; i++) {
+            state->block[2 * i] = planes[0][i];
+            state->block[2 * i + 1] = planes[1][i];
+        }
+    for (unsigned i = 0; channels != 2 && i < frames; i++)
         for (unsigned channel = 0; channel < channels; channel++)
             state->block[i * channels + channel] = planes[channel][i];
     state->bits = (int)frame->header.bits_per_sample;

@@ -27,6 +27,7 @@ PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: 
 # FFmpeg's Opus decoder is within 60 dB after a quarter of a second, measured; 80 ms give 15 dB.
 OPUS_CONVERGES = 0.3
 AAC_PRIMING = 1024  # frames by which AAC lags what went in, if no edit says so: its overlap
+_DTYPES = {"u8": "uint8", "s16": "int16", "s32": "int32", "flt": "float32", "dbl": "float64"}
 SOON = Lead().converges
 DAMAGED = "a packet cannot be decoded"
 EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
@@ -171,13 +172,13 @@ class AvDecoder(BaseDecoder):
 
     def _take(self, frame: AudioFrame) -> None:
         self._pending = _samples(frame, self._options)
-        self._pending_rate, self._pending_layout = frame.sample_rate, frame.layout.name
+        self._pending_rate, self._latest = frame.sample_rate, frame
 
     def _next_spec(self) -> PcmSpec:
         return PcmSpec(
             sample_rate=self._pending_rate,
             channels=self._pending.shape[1],
-            layout=self._pending_layout,
+            layout=self._latest.layout.name,
             bits=self._av.source_bits,
         )
 
@@ -241,10 +242,23 @@ class AvDecoder(BaseDecoder):
 
 
 def _samples(frame: AudioFrame, options: Options) -> AnySamples:
-    """View a frame's samples as (frames, channels) of the wanted type, not yet interleaved."""
-    array = frame.to_ndarray()
-    array = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
-    return scaled(array, options.dtype)
+    """Return a frame's samples as (frames, channels) of the wanted type.
+
+    Plane by plane: PyAV's own arrays take longer than the decoding of AAC.
+    """
+    name, samples, planes = frame.format.name, frame.samples, frame.planes
+    dtype = _DTYPES[name.removesuffix("p")]
+    # Planes are buffers, which their types do not say.
+    if len(planes) == 1:
+        count = samples * frame.layout.nb_channels
+        flat = np.frombuffer(planes[0], dtype, count)  # type: ignore[call-overload]  # see above
+        array = flat.reshape(samples, -1).copy()
+    else:
+        array = np.empty((samples, len(planes)), dtype)
+        for channel, plane in enumerate(planes):
+            flat = np.frombuffer(plane, dtype, samples)  # type: ignore[call-overload]  # see above
+            array[:, channel] = flat
+    return array if dtype == options.dtype else scaled(array, options.dtype)
 
 
 BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)
