@@ -106,6 +106,15 @@ def test_spans_follow_each_other_without_a_gap(media: Media) -> None:
     check(chunks, np.concatenate([whole(mp3(media)), whole(flac), mono.repeat(2, axis=1)]))
 
 
+def test_each_piece_that_arrives_is_asked_for_once(media: Media) -> None:
+    """Nothing polls: what arrives slowly costs one read for each piece, and some for the head."""
+    content = mp3(media)
+    file = Unseekable(content, step=512)
+    with AudioStream(file) as stream:
+        assert sum(len(chunk.data) for chunk in stream) == 200_000
+    assert file.reads <= len(content) // 512 + 16
+
+
 def test_no_more_than_the_buffer_is_decoded_ahead(media: Media) -> None:
     content = media.pcm("ahead.wav", frames=441_000).read_bytes()
     file = Seekable(content, step=8192)
