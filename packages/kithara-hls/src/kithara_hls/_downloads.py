@@ -100,7 +100,8 @@ class Downloads:
     async def aclose(self) -> None:
         """End all of them, and wait until they are."""
         for task in self._tasks:
-            task.cancel()
+            if not task.cancelling():  # once: a second time would end its waiting for its own
+                task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
