@@ -14,6 +14,7 @@ import pytest
 
 from kithara_assets import (
     AtomicResource,
+    CacheDegraded,
     DiskAssetStore,
     DiskFull,
     EvictConfig,
@@ -102,7 +103,7 @@ def test_a_read_only_root_is_for_reading(disk: Path) -> None:
 
 async def test_who_goes_on_without_room_reads_everything(disk: Path) -> None:
     content = os.urandom(12 * MIB)
-    told: list[DiskFull] = []
+    told: list[CacheDegraded] = []
     config = EvictConfig(min_free_bytes=None)  # so that what is kept stays to be looked at
     with asset_store(disk / "cache", config) as store:
         await put(store, "old", 2 * MIB)
@@ -122,7 +123,7 @@ async def test_who_goes_on_without_room_reads_everything(disk: Path) -> None:
         assert store.verify().dropped == ()
         with store.open_streaming_resource(ResourceKey("large", "x.bin"), resume=True) as kept:
             size = kept.available(0)
-            assert told[0].kept <= size < len(content)
+            assert told[0].error.kept <= size < len(content)
             assert kept.read_at(0, size) == content[:size]
 
 
@@ -141,7 +142,7 @@ async def test_not_even_room_for_an_empty_file(tmp_path: Path) -> None:
         def close(self) -> None:
             raise AssertionError
 
-    told: list[DiskFull] = []
+    told: list[CacheDegraded] = []
     view = SpillingAssets(Full(), told.append)
     for name in ("a.bin", "b.bin"):
         with view.open_streaming_resource(ResourceKey("song", name)) as resource:

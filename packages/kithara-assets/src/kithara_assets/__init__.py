@@ -35,7 +35,15 @@ from ._errors import (
 from ._key import AssetId, ResourceKey
 from ._leases import Lease
 from ._memory import MemoryAssetStore
-from ._models import AssetFacts, Completeness, EvictConfig, Removed, Usage, Verification
+from ._models import (
+    AssetFacts,
+    CacheDegraded,
+    Completeness,
+    EvictConfig,
+    Removed,
+    Usage,
+    Verification,
+)
 from ._names import encode_path
 from ._spilling import SpillingAssets
 from ._store import DiskAssetStore, asset_store
@@ -46,6 +54,7 @@ __all__ = (
     "DiskAssetStore",
     "MemoryAssetStore",
     "SpillingAssets",
+    "CacheDegraded",
     "Assets",
     "EvictConfig",
     "Removed",

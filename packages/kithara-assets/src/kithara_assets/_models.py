@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kithara_storage import DiskFull
+
 MIB = 1024 * 1024
 
 
@@ -87,3 +89,14 @@ class Verification:
 
     checked: int
     dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheDegraded:
+    """The disk is full and nothing more could be evicted; told once to whoever goes on without.
+
+    Attributes:
+        error: what was refused; its `kept` bytes of that resource are on the disk.
+    """
+
+    error: DiskFull

@@ -10,6 +10,7 @@ from kithara_storage import AtomicResource, DiskFull, StreamingResource
 from ._assets import Assets
 from ._key import ResourceKey
 from ._memory import MemoryAssetStore
+from ._models import CacheDegraded
 
 
 class SpillingAssets:
@@ -20,11 +21,16 @@ class SpillingAssets:
     once, from any thread, and must not block. `close` leaves the other store open.
     """
 
-    def __init__(self, assets: Assets, told: Callable[[DiskFull], None]) -> None:
+    def __init__(self, assets: Assets, told: Callable[[CacheDegraded], None]) -> None:
         self._assets = assets
-        self._told: Callable[[DiskFull], None] | None = told
+        self._told: Callable[[CacheDegraded], None] | None = told
         self._lock = threading.Lock()
         self._memory: MemoryAssetStore | None = None
+
+    @property
+    def below(self) -> Assets:
+        """The other store."""
+        return self._assets
 
     def open_atomic_resource(self, key: ResourceKey) -> AtomicResource:
         """Open a resource that is read and written whole."""
@@ -61,4 +67,4 @@ class SpillingAssets:
         with self._lock:
             told, self._told = self._told, None
         if told is not None:
-            told(error)
+            told(CacheDegraded(error=error))

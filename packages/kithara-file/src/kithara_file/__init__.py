@@ -1,5 +1,7 @@
 """One progressive URL: play while it downloads, seek anywhere, keep the bytes."""
 
+from kithara_assets import CacheDegraded
+
 from ._errors import FileError, NotMedia, Unreadable
 from ._events import (
     Changed,
@@ -30,6 +32,7 @@ __all__ = (
     "Progress",
     "SeekServed",
     "HoleFilled",
+    "CacheDegraded",
     "Changed",
     "Complete",
     "Failed",

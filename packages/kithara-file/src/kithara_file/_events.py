@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from kithara_assets import CacheDegraded
 from kithara_net import ContentChanged
 from kithara_stream import MediaInfo
 
@@ -120,5 +121,13 @@ class Failed:
 
 
 FileEvent: TypeAlias = (
-    Connected | MediaKnown | Progress | SeekServed | HoleFilled | Changed | Complete | Failed
+    Connected
+    | MediaKnown
+    | Progress
+    | SeekServed
+    | HoleFilled
+    | CacheDegraded
+    | Changed
+    | Complete
+    | Failed
 )

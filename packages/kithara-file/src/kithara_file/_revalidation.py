@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Protocol, runtime_checkable
 
-from kithara_assets import AssetInUse, Assets, ResourceKey, ResourceMissing
+from kithara_assets import AssetInUse, Assets, ResourceKey, ResourceMissing, SpillingAssets
 from kithara_net import ContentChanged, NetError
 
 from ._options import Revalidate
@@ -59,6 +59,8 @@ class Revalidation:
     async def discard(self) -> bool:
         """Make room for the new version; False if the old one is pinned, or in use."""
         store, asset_root = self._store, self._key.asset_root
+        if isinstance(store, SpillingAssets):
+            store = store.below
         if not isinstance(store, _Deletes) or asset_root in store.pins():
             return False
         try:

@@ -1,12 +1,21 @@
 """A progressive URL, before anything is fetched."""
 
+import asyncio
 import os
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from kithara_assets import AssetId, Assets, MemoryAssetStore, ResourceKey, encode_path
+from kithara_assets import (
+    AssetId,
+    Assets,
+    MemoryAssetStore,
+    ResourceKey,
+    SpillingAssets,
+    encode_path,
+)
 from kithara_net import HttpClient, Net, RetryNet
 from kithara_stream import EventChannel, LoopThread, MediaInfo, sniff
 
@@ -89,6 +98,8 @@ class FileSource:
         if net is None:
             client = await owned.enter_async_context(HttpClient())
             net = RetryNet(client, trace=retried)
+        store = SpillingAssets(store, partial(_publish_soon, asyncio.get_running_loop(), channel))
+        owned.callback(store.close)
         supply = download = Download(
             self.url,
             store=store,
@@ -125,3 +136,11 @@ class FileSource:
         session, self._entered = self._entered, None
         if session is not None:
             await session.aclose()
+
+
+def _publish_soon(
+    loop: asyncio.AbstractEventLoop, channel: EventChannel[FileEvent], event: FileEvent
+) -> None:
+    """Publish from any thread."""
+    with suppress(RuntimeError):  # a closed loop has nobody who watches
+        loop.call_soon_threadsafe(channel.publish, event)

@@ -1,0 +1,62 @@
+"""A disk much smaller than what is played: it plays to the end, and the cache stays sound."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kithara_assets import CacheDegraded, ResourceKey, asset_store
+from kithara_file import Complete, FileSource
+from kithara_net.testing import ThreadedServer
+
+MIB = 1024 * 1024
+CONTENT = os.urandom(16 * MIB)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if sys.platform != "linux" or os.geteuid() or subprocess.run(words, check=False).returncode:
+        pytest.skip("this user may not mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_played_to_the_end_on_a_disk_that_is_too_small(disk: Path) -> None:
+    with ThreadedServer() as server, asset_store(disk / "cache") as store:
+        server.add("/large.wav", CONTENT)
+        url = server.url("/large.wav")
+        old = ResourceKey("old", "a.bin")
+        with store.open_streaming_resource(old) as resource:
+            await resource.write_at(0, bytes(MIB))
+            await resource.commit(MIB)
+        async with FileSource(url, store=store) as session:
+            heard = session.events()
+            with session.reader() as reader:
+                digest = await asyncio.to_thread(hashlib.file_digest, reader, "sha256")
+            assert digest.hexdigest() == hashlib.sha256(CONTENT).hexdigest()
+            await session.wait_complete()
+            events = []
+            async for event in heard:
+                events.append(event)
+                if isinstance(event, Complete):
+                    break
+            assert sum(isinstance(event, CacheDegraded) for event in events) == 1
+            with session.reader() as again:  # from memory and disk, and no byte twice
+                assert await asyncio.to_thread(again.read) == CONTENT
+        assert sum(request.sent for request in server.requests) == len(CONTENT)
+        assert not (store.root / "old").exists()
+        assert store.verify().dropped == ()
+    with asset_store(disk / "cache") as store:
+        assert store.verify().dropped == ()
+        with store.open_streaming_resource(old) as resource:
+            await resource.write_at(0, bytes(MIB))
+            await resource.commit(MIB)
