@@ -52,7 +52,9 @@ def net(client: HttpClient, waits: Waits) -> RetryNet:
 async def read(net: Net, url: str, byte_range: RangeSpec | None = None) -> bytes:
     opened = net.stream(url) if byte_range is None else net.get_range(url, byte_range)
     async with opened as body:
-        return b"".join([piece async for piece in body])
+        pieces = [piece async for piece in body]
+    assert all(pieces)
+    return b"".join(pieces)
 
 
 async def test_it_is_a_net(server: Server, net: RetryNet, waits: Waits) -> None:
@@ -240,6 +242,19 @@ async def test_without_a_validator_an_overlap_is_compared(server: Server, net: R
     assert not any("If-Range" in request.headers for request in server.requests)
 
 
+async def test_an_answer_that_gives_less_is_followed_without_a_wait(
+    server: Server, net: RetryNet, waits: Waits
+) -> None:
+    less = (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1000\r\n"
+        b'Content-Range: bytes 1000-1999/*\r\nETag: "v"\r\n\r\n'
+    ) + WHOLE[1000:2000]
+    server.add("/a", WHOLE, etag='"v"', script=[{"cut_after": 1000}, {"raw": less}])
+    assert await read(net, server.url("/a")) == WHOLE
+    assert len(waits.seconds) == 1
+    assert len(server.requests) == 3
+
+
 async def test_a_host_that_answers_200_to_if_range(server: Server, net: RetryNet) -> None:
     trouble: list[Behaviour] = [{"cut_after": 400_000}, {"status": 200}, {"cut_after": 100_000}]
     server.add("/a", WHOLE, script=trouble)
@@ -343,6 +358,9 @@ async def test_an_end_that_only_the_connection_told_is_checked(
         server.add("/whole", content, close_delimited=True)
         assert await read(net, server.url("/whole")) == content
         assert (await net.get_bytes(server.url("/whole"))).body == content
+    # It has no ranges, though it says so: all there is to know.
+    server.add("/says", WHOLE, script=[{"close_delimited": True}], ignore_range=True)
+    assert await read(net, server.url("/says")) == WHOLE
     # Without ranges there is nobody to ask.
     server.requests.clear()
     server.add("/plain", WHOLE, close_delimited=True, omit=["Accept-Ranges"])
