@@ -1,14 +1,21 @@
-"""Seconds to download 256 MiB into the cache, and to read it back, against curl and cat.
+"""Seconds to download 512 MiB into the cache, and to read it back, against curl, aria2c and cat.
 
-Loopback only, nginx serves. curl's figure includes the start of its process (some 10 ms).
+    python bench_download.py [ROUNDS]
+
+Loopback only, nginx serves. The figures of commands include the start of their process (some
+10 ms). CPU seconds are those of the process that downloads, user and system, for each GiB.
 """
 
 import asyncio
 import os
+import resource
 import shutil
+import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from kithara_assets import asset_store
@@ -17,7 +24,9 @@ from kithara_net import HttpClient
 from peers import measure, nginx, report, timed
 
 ROUNDS = 5
-SIZE = 256 * 1024 * 1024
+SIZE = 512 * 1024 * 1024
+GIB = 1024**3
+ARIA2C = ["aria2c", "-q", "-x1", "--file-allocation=none", "--allow-overwrite=true"]
 
 
 async def download(url: str, cache: Path) -> None:
@@ -45,8 +54,45 @@ def drain(session: FileSession) -> None:
             pass
 
 
+def command(words: list[str], _: int) -> float:
+    """Run a command, its output dropped."""
+    return timed(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True))
+
+
+def cpu_of(usage: resource.struct_rusage) -> float:
+    """Seconds of processor time."""
+    return usage.ru_utime + usage.ru_stime
+
+
+class Spent:
+    """Adds up the processor time that each peer takes."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = {}
+
+    def around(self, name: str, who: int, run: Callable[[int], float]) -> Callable[[int], float]:
+        """The same run, watched; `who` is this process or its children."""
+
+        def watched(number: int) -> float:
+            before = cpu_of(resource.getrusage(who))
+            seconds = run(number)
+            spent = cpu_of(resource.getrusage(who)) - before
+            self._seconds.setdefault(name, []).append(spent)
+            return seconds
+
+        return watched
+
+    def report(self) -> None:
+        """Print the medians for each GiB."""
+        for name, seconds in self._seconds.items():
+            per_gib = statistics.median(seconds) * GIB / SIZE
+            print(f"  {name:<22} {per_gib:10.3f} CPU s/GiB")
+
+
 def main() -> None:
     """Print both tables."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    spent = Spent()
     with tempfile.TemporaryDirectory() as folder:
         media = Path(folder)
         with (media / "big.bin").open("wb") as file:
@@ -54,22 +100,28 @@ def main() -> None:
                 file.write(os.urandom(1 << 20))
         with nginx(media) as base:
             url = f"{base}/big.bin"
-            runs: dict[str, Callable[[int], float]] = {
-                "kithara": lambda n: timed(lambda: asyncio.run(download(url, media / f"cache{n}")))
-            }
-            if shutil.which("curl"):
-                words = ["curl", "-s", "-o", str(media / "curl.bin"), url]
-                runs["curl -o"] = lambda _: timed(lambda: subprocess.run(words, check=True))
-            report("cold download of 256 MiB", "s", measure(runs, ROUNDS))
+            runs: dict[str, Callable[[int], float]] = {}
+            runs["kithara"] = spent.around(
+                "kithara",
+                resource.RUSAGE_SELF,
+                lambda n: timed(lambda: asyncio.run(download(url, media / f"cache{n}"))),
+            )
+            for name, words in (
+                ("curl -o", ["curl", "-s", "-o", str(media / "curl.bin"), url]),
+                ("aria2c -x1", [*ARIA2C, "-d", str(media), "-o", "aria2c.bin", url]),
+            ):
+                if shutil.which(words[0]):
+                    run = partial(command, words)
+                    runs[name] = spent.around(name, resource.RUSAGE_CHILDREN, run)
+            report("cold download of 512 MiB", "s", measure(runs, rounds))
+            spent.report()
             runs = {
                 "kithara": lambda _: timed(lambda: asyncio.run(read_back(url, media / "cache0")))
             }
             if shutil.which("cat"):
                 path = str(media / "big.bin")
-                runs["cat"] = lambda _: timed(
-                    lambda: subprocess.run(["cat", path], stdout=subprocess.DEVNULL, check=True)
-                )
-            report("reading 256 MiB back from the cache", "s", measure(runs, ROUNDS))
+                runs["cat"] = partial(command, ["cat", path])
+            report("reading 512 MiB back from the cache", "s", measure(runs, rounds))
 
 
 if __name__ == "__main__":
