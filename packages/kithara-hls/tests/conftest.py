@@ -59,11 +59,11 @@ class Recording:
             return clear
         return encrypt(clear, self.key, self.iv or self.sequence.to_bytes(16, "big"))
 
-    def use_key(self, name: str, *, explicit: bool) -> "Recording":
-        self.key = self.rng.randbytes(16)
+    def use_key(self, name: str, *, explicit: bool, bits: int = 128) -> "Recording":
+        self.key = self.rng.randbytes(bits // 8)
         self.iv = self.rng.randbytes(16) if explicit else None
         iv = f",IV=0x{self.iv.hex()}" if self.iv else ""
-        self.lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{name}"{iv}')
+        self.lines.append(f'#EXT-X-KEY:METHOD=AES-{bits},URI="{name}"{iv}')
         self.serve(name, self.key)
         return self
 

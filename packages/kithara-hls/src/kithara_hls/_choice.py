@@ -136,8 +136,9 @@ class Choice:
     def _state(
         self, current: int | None, segment: float, remaining: float, buffer: float, playing: bool
     ) -> AbrState:
-        excluded = self._variants.excluded()
-        candidates = self._settings.candidates(self._ladder, excluded)
+        failed = self._variants.excluded()
+        candidates = self._settings.candidates(self._ladder, failed | self._variants.backups())
+        candidates = candidates or self._settings.candidates(self._ladder, failed)
         return AbrState(
             now=asyncio.get_running_loop().time(),
             buffer=buffer,

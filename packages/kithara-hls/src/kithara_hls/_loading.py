@@ -1,6 +1,7 @@
 """Playlists: from the cache if they are there, else from the network, kept once they are good."""
 
 import asyncio
+from collections.abc import Mapping
 
 from kithara_assets import Assets, OfflineMiss
 from kithara_net import FetchedBytes, Net, NetError
@@ -31,7 +32,12 @@ class PlaylistLoader:
         self._tally = tally
 
     async def load(
-        self, url: str, name: str, *, fresh: bool = False
+        self,
+        url: str,
+        name: str,
+        *,
+        fresh: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> tuple[MultivariantPlaylist | MediaPlaylist, bool]:
         """Answer the playlist ``name`` from ``url``, and whether it was in the cache.
 
@@ -45,24 +51,25 @@ class PlaylistLoader:
             body = await resource.read()
             self._tally.bytes_cached += len(body)
             base = (await noted.read()).decode() if noted.exists() else url
-            return await asyncio.to_thread(self._parse, body, base), True
+            return await asyncio.to_thread(self._parse, body, base, variables), True
         if self._options.offline:
             raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
         answer = await self._fetch(url)
         final = answer.head.final_url
         redirected = canonical(final) != canonical(url)
         # The final URL has no user-info; where it is the URL asked for, its own holds for segments.
-        parsed = await asyncio.to_thread(self._parse, answer.body, final if redirected else url)
+        base = final if redirected else url
+        parsed = await asyncio.to_thread(self._parse, answer.body, base, variables)
         if redirected:
             await to_the_end(noted.write(redacted(final).encode()))
         await to_the_end(resource.write(answer.body))
         return parsed, False
 
     async def load_media(
-        self, url: str, name: str, *, fresh: bool = False
+        self, url: str, name: str, variables: Mapping[str, str], *, fresh: bool = False
     ) -> tuple[MediaPlaylist, bool]:
-        """As `load`, where only a media playlist will do."""
-        parsed, cached = await self.load(url, name, fresh=fresh)
+        """As `load`, where only a media playlist will do; it may import ``variables``."""
+        parsed, cached = await self.load(url, name, fresh=fresh, variables=variables)
         if isinstance(parsed, MultivariantPlaylist):
             raise PlaylistInvalid("a variant leads to another multivariant playlist", url=url)
         return parsed, cached
@@ -79,13 +86,16 @@ class PlaylistLoader:
                 self._tally.bytes_received += len(answer.body)
                 return answer
 
-    def _parse(self, body: bytes, base: str) -> MultivariantPlaylist | MediaPlaylist:
+    def _parse(
+        self, body: bytes, base: str, variables: Mapping[str, str] | None
+    ) -> MultivariantPlaylist | MediaPlaylist:
         """In a thread: a list of a megabyte takes half a second."""
         parsed = parse_playlist(
             body,
             base,
             max_bytes=self._options.max_playlist_bytes,
             max_segments=self._options.max_segments,
+            variables=variables,
         )
         if isinstance(parsed, MediaPlaylist):
             parsed.require_playable()

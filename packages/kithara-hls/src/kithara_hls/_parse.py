@@ -7,7 +7,7 @@ m3u8 keeps one EXT-X-KEY per segment and none for an EXT-X-MAP, and leaves byte 
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from m3u8.parser import parse as parse_lines
@@ -24,6 +24,7 @@ from ._playlist import (
     Segment,
     Variant,
 )
+from ._variables import Variables
 
 __all__ = ("MAX_PLAYLIST_BYTES", "MAX_SEGMENTS", "parse_playlist")
 
@@ -33,7 +34,7 @@ MAX_SEGMENTS: Final = 100_000
 _LINE_BREAK: Final = re.compile(rb"\r\n|\n|\r")
 # What str.splitlines() breaks at beyond CR and LF; m3u8 uses it, RFC 8216 does not.
 _OTHER_BREAKS: Final = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_NAME: Final = re.compile(r"#EXT[A-Z0-9-]*")
+_NAME: Final = re.compile(r"#EXT[A-Z0-9-]*(?=:|$)")
 _SEGMENT_TAGS: Final = frozenset(
     (
         "#EXTINF",
@@ -49,7 +50,6 @@ _SEGMENT_TAGS: Final = frozenset(
 )
 _VARIANT_TAGS: Final = frozenset(("#EXT-X-STREAM-INF", "#EXT-X-MEDIA"))
 _REFUSED: Final = {
-    "#EXT-X-DEFINE": "variables are not substituted",
     "#EXT-X-SKIP": "a delta update is not a whole playlist",
     "#EXT-X-I-FRAMES-ONLY": "a list of I-frames has no audio",
     "#EXT-X-IMAGES-ONLY": "a list of images has no audio",
@@ -62,28 +62,33 @@ def parse_playlist(
     *,
     max_bytes: int = MAX_PLAYLIST_BYTES,
     max_segments: int = MAX_SEGMENTS,
+    variables: Mapping[str, str] | None = None,
 ) -> MultivariantPlaylist | MediaPlaylist:
     """Parse a playlist that came from ``url`` (the final one: all URIs are resolved against it).
 
+    ``variables`` are those of the multivariant playlist that led to it, for EXT-X-DEFINE:IMPORT.
     Raises PlaylistInvalid, UnsupportedHls (by the name of the tag) or PlaylistLimit. A live list
     and gaps are facts here, see ``MediaPlaylist.require_playable``.
     """
     if len(data) > max_bytes:
         raise PlaylistLimit("max_playlist_bytes", max_bytes, url=url)
-    return _Parser(url, max_segments).parse(data)
+    return _Parser(url, max_segments, variables).parse(data)
 
 
 class _Parser:
-    def __init__(self, url: str, max_segments: int) -> None:
+    def __init__(self, url: str, max_segments: int, variables: Mapping[str, str] | None) -> None:
         self._url = url
+        self._variables = Variables(url, variables)
+        self._start: float | None = None
+        self._pathway: str | None = None
         self._max_segments = max_segments
         self._line = 0
         self._numbers: list[int] = []  # the line in the playlist of each line that m3u8 sees
         self._keys = tags.NO_KEYS
 
     def parse(self, data: bytes) -> MultivariantPlaylist | MediaPlaylist:
-        kept = list(self._kept_lines(data))
         try:
+            kept = list(self._kept_lines(data))
             found: dict[str, Any] = parse_lines("\n".join(kept), custom_tags_parser=self._read_tag)
         except (ValueError, tags.TagInvalid) as exc:
             reason = (
@@ -121,6 +126,10 @@ class _Parser:
                 yield "#EXTM3U"
                 continue
             name = match[0] if (match := _NAME.match(line)) else ""
+            if name == "#EXT-X-DEFINE":
+                self._variables.define(line.partition(":")[2])
+                continue
+            line = self._variables.substitute(line)
             if name in _REFUSED:
                 raise UnsupportedHls(name.removeprefix("#"), _REFUSED[name], url=self._url)
             if name in ("#EXTINF", "#EXT-X-STREAM-INF"):
@@ -136,6 +145,12 @@ class _Parser:
                 if awaiting is None:
                     raise self._invalid("a URI follows neither EXTINF nor EXT-X-STREAM-INF")
                 awaiting = None
+            elif name == "#EXT-X-START":
+                self._start = tags.time_offset(line.partition(":")[2])
+                continue
+            elif name == "#EXT-X-CONTENT-STEERING":
+                self._pathway = tags.attributes(line.partition(":")[2]).get("PATHWAY-ID")
+                continue
             elif name not in _SEGMENT_TAGS and name not in _VARIANT_TAGS:
                 continue
             multivariant = multivariant or name in _VARIANT_TAGS
@@ -225,6 +240,7 @@ class _Parser:
             segments=tuple(segments),
             ended=found["is_endlist"],
             playlist_type=found["playlist_type"] or None,
+            start=self._start,
         )
 
     def _segment(
@@ -268,7 +284,14 @@ class _Parser:
             raise self._invalid(str(exc)) from exc
         if not variants:
             raise self._invalid("it has renditions, but no variants")
-        return MultivariantPlaylist(url=self._url, variants=variants, renditions=renditions)
+        return MultivariantPlaylist(
+            url=self._url,
+            variants=variants,
+            renditions=renditions,
+            start=self._start,
+            pathway=self._pathway,
+            variables=self._variables.values,
+        )
 
     def _variant(self, index: int, uri: str, written: tags.Attributes) -> Variant:
         codecs = written.get("CODECS", "").split(",")
@@ -279,6 +302,7 @@ class _Parser:
             codecs=tuple(codec.strip() for codec in codecs if codec.strip()),
             resolution=written.get("RESOLUTION"),
             audio_group=written.get("AUDIO"),
+            pathway=written.get("PATHWAY-ID", "."),
             url=self._resolve(uri, "a variant"),
         )
 

@@ -1,5 +1,6 @@
 """What a playlist says, as frozen facts: every URL, byte range and IV is resolved here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +41,7 @@ class Rendition:
 class Variant:
     """One EXT-X-STREAM-INF; ``bandwidth`` in bit/s, 0 where the playlist does not tell it.
 
+    ``pathway`` is the PATHWAY-ID of content steering: variants of other pathways are its backups.
     ``index`` counts the variants of the playlist from 0, in its order.
     """
 
@@ -50,6 +52,7 @@ class Variant:
     resolution: str | None
     audio_group: str | None
     url: str = field(repr=False)
+    pathway: str = "."
 
     @property
     def audio_codecs(self) -> tuple[str, ...]:
@@ -103,11 +106,18 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultivariantPlaylist:
-    """The variants (never I-frame lists) and audio renditions that a presentation offers."""
+    """The variants (never I-frame lists) and audio renditions that a presentation offers.
+
+    ``start`` is TIME-OFFSET of EXT-X-START in seconds, negative from the end; ``pathway`` the one
+    that EXT-X-CONTENT-STEERING begins with; ``variables`` what its EXT-X-DEFINEs say.
+    """
 
     url: str = field(repr=False)
     variants: tuple[Variant, ...]
     renditions: tuple[Rendition, ...]
+    start: float | None = None
+    pathway: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def rendition_for(self, variant: Variant, language: str | None = None) -> Rendition | None:
         """Choose the audio of ``variant``: DEFAULT, else AUTOSELECT, else the group's first.
@@ -137,6 +147,7 @@ class MediaPlaylist:
     segments: tuple[Segment, ...]
     ended: bool
     playlist_type: str | None
+    start: float | None = None
 
     @property
     def duration(self) -> float:

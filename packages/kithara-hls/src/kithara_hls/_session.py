@@ -112,6 +112,16 @@ class HlsSession:
         return self._track.times.duration
 
     @property
+    def start(self) -> float | None:
+        """Where the playlist wants players to begin (EXT-X-START), in seconds; often None."""
+        wanted = self._track.playlist.start
+        if wanted is None:
+            wanted = self._variants.start
+        if wanted is None:
+            return None
+        return min(max(0.0, wanted if wanted >= 0 else self.duration + wanted), self.duration)
+
+    @property
     def length(self) -> int | None:
         """None: the size in bytes is proven at the end only."""
         return None

@@ -20,6 +20,7 @@ __all__ = (
     "byte_range",
     "http_url",
     "key_for",
+    "time_offset",
 )
 
 Attributes: TypeAlias = Mapping[str, str]
@@ -31,6 +32,8 @@ NO_KEYS: Final[KeysInForce] = {}
 _ATTRIBUTE: Final = re.compile(r"""\s*([^=,"\s]+)\s*=\s*("[^"]*"|'[^']*'|[^,]*)""")
 _IV: Final = re.compile(r"(?:0[xX])?([0-9a-fA-F]{32})")
 _BYTE_RANGE: Final = re.compile(r"(\d{1,18})(?:@(\d{1,18}))?")
+_DECIMAL: Final = re.compile(r"-?\d{1,12}(\.\d{1,12})?")
+_METHODS: Final = ("AES-128", "AES-256")
 _IDENTITY: Final = "identity"
 
 
@@ -60,6 +63,12 @@ def byte_range(value: str, implicit_start: int | None) -> RangeSpec:
     return RangeSpec(start, start + int(match[1]))
 
 
+def time_offset(value: str) -> float | None:
+    """Read TIME-OFFSET of EXT-X-START, in seconds; negative ones count from the end."""
+    written = attributes(value).get("TIME-OFFSET", "")
+    return float(written) if _DECIMAL.fullmatch(written) else None
+
+
 def add_key(keys: KeysInForce, value: str) -> KeysInForce:
     """Apply one EXT-X-KEY: METHOD=NONE ends all, another replaces the one of its KEYFORMAT."""
     key = attributes(value)
@@ -86,10 +95,11 @@ def key_for(keys: KeysInForce, *, url: str, sequence: int | None) -> EncryptionK
             "only keys of KEYFORMAT identity can be used",
             url=url,
         )
-    if key["METHOD"] != "AES-128":
+    method = key["METHOD"]
+    if method not in _METHODS:
         raise UnsupportedHls(
-            f"EXT-X-KEY METHOD={key['METHOD']}",
-            "only AES-128 segments can be decrypted",
+            f"EXT-X-KEY METHOD={method}",
+            "only whole segments in AES-128 or AES-256 can be decrypted",
             url=url,
         )
     versions = key.get("KEYFORMATVERSIONS", "1")
@@ -98,17 +108,17 @@ def key_for(keys: KeysInForce, *, url: str, sequence: int | None) -> EncryptionK
             f"EXT-X-KEY KEYFORMATVERSIONS={versions}", "only version 1 is known", url=url
         )
     if not key.get("URI"):
-        raise TagInvalid("EXT-X-KEY METHOD=AES-128 has no URI")
+        raise TagInvalid(f"EXT-X-KEY METHOD={method} has no URI")
     key_url = http_url(url, key["URI"], what="EXT-X-KEY")
     written = key.get("IV")
     if written is not None:
         match = _IV.fullmatch(written)
         if match is None:
             raise TagInvalid("IV is not a hexadecimal number of 128 bits")
-        return EncryptionKey(url=key_url, iv=bytes.fromhex(match[1]))
+        return EncryptionKey(url=key_url, iv=bytes.fromhex(match[1]), method=method)
     if sequence is None:
         raise TagInvalid("an encrypted EXT-X-MAP needs an EXT-X-KEY with an IV")
-    return EncryptionKey(url=key_url, iv=sequence.to_bytes(16, "big"))
+    return EncryptionKey(url=key_url, iv=sequence.to_bytes(16, "big"), method=method)
 
 
 def http_url(base: str, reference: str, *, what: str) -> str:

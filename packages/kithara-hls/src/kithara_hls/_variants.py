@@ -69,12 +69,27 @@ class Variants:
         wanted = self._options.variant
         if wanted == "auto":
             return 0 if len(self.all) == 1 else None
+        steered = self.steered()
         if wanted == "best":
-            return max(self.all, key=lambda v: (v.bandwidth, -v.index)).index
+            return max(steered, key=lambda v: (v.bandwidth, -v.index)).index
         if wanted == "worst":
-            return min(self.all, key=lambda v: (v.bandwidth, v.index)).index
+            return min(steered, key=lambda v: (v.bandwidth, v.index)).index
         self.require(wanted)
         return wanted
+
+    @property
+    def start(self) -> float | None:
+        """TIME-OFFSET of EXT-X-START in the multivariant playlist, if it has one."""
+        return self._top.start if self._top is not None else None
+
+    def steered(self) -> tuple[Variant, ...]:
+        """The variants of the pathway to begin with; those of others are their backups."""
+        pathway = self._top.pathway if isinstance(self._top, MultivariantPlaylist) else None
+        return tuple(v for v in self.all if v.pathway == pathway) or self.all
+
+    def backups(self) -> frozenset[int]:
+        """The variants of other pathways, taken only where one of the first one failed."""
+        return frozenset(v.index for v in self.all) - {v.index for v in self.steered()}
 
     def require(self, index: int) -> None:
         """Raise VariantMissing unless there is a variant of that index."""
@@ -113,7 +128,9 @@ class Variants:
         if isinstance(self._top, MediaPlaylist):
             playlist, cached = self._top, self._top_cached
         else:
-            playlist, cached = await self._loader.load_media(self._track_url(index), name)
+            playlist, cached = await self._loader.load_media(
+                self._track_url(index), name, self._top.variables
+            )
             self._publish(_loaded(playlist, cached=cached))
 
         async def reload() -> MediaPlaylist:
@@ -186,7 +203,7 @@ class Variants:
             raise VariantMissing(index, len(top.variants), url=self.url)
         self._top, self.all = top, top.variants
         url, name = self._track_url(index), self.track_name(index)
-        playlist, _ = await self._loader.load_media(url, name, fresh=True)
+        playlist, _ = await self._loader.load_media(url, name, top.variables, fresh=True)
         self._publish(_loaded(playlist, cached=False))
         return playlist
 
