@@ -13,14 +13,17 @@ import pytest
 # pytest's importlib mode leaves sys.path alone, so that test files could not share a module.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from decode_files import Media
+from decode_files import Media, media_version
 
 CORPORA = Path(__file__).resolve().parents[3].parent / "shared" / "corpora"
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
-    return Media(tmp_path_factory.mktemp("media"))
+def media(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Media:
+    kept = None
+    if request.config.pluginmanager.hasplugin("cacheprovider"):
+        kept = request.config.cache.mkdir(f"kithara-media-{media_version()}")
+    return Media(tmp_path_factory.mktemp("media"), kept)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,10 +59,15 @@ def mpg123_pcm(path: Path, channels: int) -> npt.NDArray[np.float32]:
 
 
 class Media:
-    """Makes each file once per session, on demand, by its name."""
+    """Makes each file once per session, on demand, by its name.
 
-    def __init__(self, folder: Path) -> None:
+    What ffmpeg encodes is taken from `kept`, if an earlier session left it there: that program
+    takes longer to start than most tests to run.
+    """
+
+    def __init__(self, folder: Path, kept: Path | None = None) -> None:
         self.folder = folder
+        self._kept = kept
 
     def pcm(
         self, name: str, *, subtype: str = "PCM_16", frames: int = 100_000, channels: int = 2
@@ -79,8 +86,28 @@ class Media:
             path.parent.mkdir(exist_ok=True)
             kind = "tones" if name.startswith("tones") else "noisy"
             source = self.pcm(f"{kind}-{frames}-{channels}.wav", frames=frames, channels=channels)
-            ffmpeg("-i", source, *options, path)
+            self._encode(source, options, path)
         return path
+
+    def _encode(self, source: Path, options: tuple[str, ...], path: Path) -> None:
+        if self._kept is None:
+            ffmpeg("-i", source, *options, path)
+            return
+        key = hashlib.sha256("\0".join((source.name, *options, path.name)).encode()).hexdigest()
+        kept = self._kept / key
+        if kept.exists():
+            shutil.copyfile(kept, path)
+            return
+        ffmpeg("-i", source, *options, path)
+        with tempfile.NamedTemporaryFile(dir=self._kept, delete=False) as copy:
+            copy.write(path.read_bytes())
+        Path(copy.name).replace(kept)  # another session may be doing the same
+
+
+def media_version() -> str:
+    """Name what all media depend on: the functions here, and the encoder."""
+    version = ffmpeg("-version") if shutil.which("ffmpeg") else b""
+    return hashlib.sha256(Path(__file__).read_bytes() + version).hexdigest()[:16]
 
 
 class Seekable(io.RawIOBase):
