@@ -1,15 +1,24 @@
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from rich.cells import cell_len
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from kithara import TransferStats
 from kithara._cli import app
-from kithara._progress import clock, megabytes
+from kithara._cli_options import parse_time
+from kithara._progress import Moment, ProgressLine
+from kithara._units import clock, megabytes
 from kithara_net.testing import ThreadedServer
 
 RATE = 8000
@@ -75,9 +84,119 @@ def test_an_output_that_cannot_be_written(server: ThreadedServer, cache: Path) -
     assert done.exit_code == 2
 
 
+def test_a_stretch_of_it(
+    server: ThreadedServer, tone: npt.NDArray[np.float32], cache: Path, tmp_path: Path
+) -> None:
+    out, stretch = tmp_path / "o.wav", ("--start", "0:00.5", "--duration", "1")
+    done = run("decode", server.url("/tone.wav"), "-o", out, "--cache", cache, *stretch)
+    assert "8000 frames, 0:01" in done.stdout
+    assert np.array_equal(soundfile.read(out, dtype="float32")[0], tone[4000:12_000])
+    beyond = run("decode", server.url("/tone.wav"), "-o", out, "--cache", cache, "--start", "9")
+    assert beyond.exit_code == 0
+    assert soundfile.info(out).frames == 0
+
+
+def test_other_files(
+    server: ThreadedServer, tone: npt.NDArray[np.float32], cache: Path, tmp_path: Path
+) -> None:
+    url, options = server.url("/tone.wav"), ("--cache", cache)
+    for name in ("a.raw", "a.flac", "a.ogg"):
+        assert run("decode", url, "-o", tmp_path / name, *options).exit_code == 0
+    raw = np.fromfile(tmp_path / "a.raw", "<f4").reshape(-1, 2)
+    assert np.array_equal(raw, tone)
+    flac, _ = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    assert np.array_equal(flac, tone)  # 24 bits, as the source has
+    assert soundfile.info(tmp_path / "a.ogg").frames == len(tone)
+    named = run("decode", url, "-o", tmp_path / "b", "--format", "raw", *options)
+    assert named.exit_code == 0
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a.raw").read_bytes()
+    mixed = run("decode", url, "-o", tmp_path / "m.wav", "--rate", "4000", "--channels", "1",
+                *options)  # fmt: skip
+    assert "8000 frames, 0:02, 4000 Hz, 1 channels" in mixed.stdout
+    assert sorted(p.suffix for p in tmp_path.iterdir() if p.is_file()) == [
+        "", ".flac", ".ogg", ".raw", ".wav",
+    ]  # fmt: skip
+
+
+def test_json_lines(server: ThreadedServer, cache: Path, tmp_path: Path) -> None:
+    url, size = server.url("/tone.wav"), 96_044
+    done = run("decode", url + "?token=s3cret", "-o", tmp_path / "o.wav", "--cache", cache,
+               "--json")  # fmt: skip
+    assert "s3cret" not in done.output
+    first, *_, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["event"], first["url"], first["duration"]) == ("opened", url, 2.0)
+    assert (last["event"], last["frames"], last["received"]) == ("done", 16_000, size)
+    fetched = run("fetch", url, "--cache", cache, "--json").stdout.splitlines()
+    assert json.loads(fetched[-1]) == {
+        "event": "done", "requests": 0, "received": 0, "cached": size,
+    }  # fmt: skip
+
+
+def test_a_key_of_ones_own(server: ThreadedServer, wav: bytes, cache: Path, tmp_path: Path) -> None:
+    key, iv = bytes(range(16)), bytes(16)
+    encryptor = Cipher(AES(key), CBC(iv)).encryptor()
+    padding = 16 - len(wav) % 16
+    body = encryptor.update(wav + bytes([padding]) * padding) + encryptor.finalize()
+    server.add("/tone.enc", body)
+    server.add("/key", bytes(16))
+    server.add(
+        "/list.m3u8",
+        b'#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="key",IV=0x00000000000000000000000000000000\n'
+        b"#EXTINF:2,\ntone.enc\n#EXT-X-ENDLIST\n",
+    )
+    url, out = server.url("/list.m3u8"), tmp_path / "o.wav"
+    assert run("decode", url, "-o", out, "--cache", tmp_path / "wrong").exit_code == 1
+    done = run("decode", url, "-o", out, "--cache", cache, "--key", key.hex())
+    assert done.exit_code == 0, done.stderr
+    assert soundfile.info(out).frames == 16_000
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["-o", "a.mp3"], "none of wav, raw, flac, ogg"),
+        (["-o", "-", "--format", "flac"], "a pipe takes wav or raw"),
+        (["-o", "a.wav", "--start", "soon"], "no time such as"),
+        (["-o", "a.wav", "--duration", "1:2:3:4"], "no time such as"),
+        (["-o", "a.wav", "--key", "c0ffee"], "hexadecimal digits"),
+        (["-o", "a.wav", "--header", "Authorization s3cret"], "number 1 is no"),
+        (["-o", "a.wav", "--variant", "loudest"], "neither a number"),
+        (["-o", "a.wav", "--report", "/no/such/folder/r.html"], "there is no folder"),
+        (["-o", "a.wav", "--rate", "0"], "--rate"),
+        (["-o", "a.wav", "--frob"], "--frob"),
+        ([], "--output"),
+    ],
+)
+def test_wrong_usage_is_told(words: list[str], complaint: str) -> None:
+    done = run("decode", "http://127.0.0.1:9/a.wav", *words)
+    assert done.exit_code == 2
+    assert complaint in " ".join(done.stderr.replace("│", " ").split())
+    assert "s3cret" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), ("90", 90), ("1:30", 90), ("1:02:03.5", 3723.5), (".5", 0.5)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text, "--start") == seconds
+
+
+@pytest.mark.parametrize("width", [40, 60, 99, 200])
+def test_the_line_of_progress_fits_its_terminal(width: int) -> None:
+    told = io.StringIO()
+    console = Console(file=told, force_terminal=True, width=width, color_system=None)
+    with ProgressLine(console, "a-very-long-name-of-a-file-indeed.m3u8", timed=True) as line:
+        stats = TransferStats(requests=9, bytes_received=123_456_789, bytes_cached=5_000_000)
+        line.show(Moment(done=5000, total=7300, stats=stats, buffered=12.3, variant=2))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.getvalue()).replace("\r", "\n").splitlines()
+    assert any("1:23:20 / 2:01:40" in line for line in shown)
+    assert max(map(cell_len, shown)) <= width
+    assert ("variant 2" in told.getvalue()) == (width == 200)
+
+
 def test_help_names_every_command_and_the_exit_codes() -> None:
     text = run("--help").stdout
-    for word in ("decode", "play", "fetch", "info", "130"):
+    for word in ("decode", "play", "fetch", "info", "cache", "130", "141"):
         assert word in text
 
 

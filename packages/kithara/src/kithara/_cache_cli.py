@@ -13,12 +13,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kithara_assets import AssetFacts, DiskAssetStore, EvictConfig, Removed
+from kithara_assets import (
+    AssetFacts,
+    DiskAssetStore,
+    EvictConfig,
+    InvalidKey,
+    Removed,
+    ResourceKey,
+)
 
 from ._cache import asset_name, cache, default_cache
 from ._cli_options import CacheOption
 from ._complaints import FAILED, Output, complain, complaints
-from ._progress import megabytes
+from ._units import megabytes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -177,7 +184,7 @@ def opened(folder: Path | None, config: EvictConfig = NO_CAPS) -> Iterator[DiskA
 
 def names_of(assets: list[str]) -> list[str]:
     """Names of assets, as they are or of their URLs."""
-    return [asset_name(asset) if "://" in asset else asset.strip("/") for asset in assets]
+    return [asset_name(asset) if "://" in asset else _checked(asset) for asset in assets]
 
 
 def parse_size(text: str) -> int:
@@ -220,6 +227,14 @@ def age(seconds: float) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)} {name}"
     return "now"
+
+
+def _checked(name: str) -> str:
+    try:
+        return ResourceKey(name, "checked").asset_root
+    except InvalidKey as error:
+        complaint = f"{name!r} is neither a URL nor a name that `kithara cache ls` shows"
+        raise typer.BadParameter(complaint) from error
 
 
 def _table(assets: tuple[AssetFacts, ...], output: Console) -> Table:

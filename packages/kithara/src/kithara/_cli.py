@@ -41,8 +41,9 @@ from ._open import fetch as fetch_url
 from ._open import open as open_track
 from ._output import FORMATS, STDOUT, format_of, open_output
 from ._play import play as play_chunks
-from ._progress import Moment, clock, megabytes
+from ._progress import Moment
 from ._track import Track
+from ._units import clock, megabytes
 from ._urls import shown
 from ._voice import Voice
 
@@ -383,9 +384,10 @@ def main() -> None:
         context = error.ctx
         path = "kithara" if context is None else context.command_path
         message = " ".join(error.format_message().split())
-        errors.print(
-            f"[bold red]{path}:[/] {escape(message)} (see `{path} --help`)", soft_wrap=True
-        )
+        if message:  # none where the help was asked for, or shown for want of a command
+            errors.print(
+                f"[bold red]{path}:[/] {escape(message)} (see `{path} --help`)", soft_wrap=True
+            )
         sys.exit(2)
     except typer.Abort:
         sys.exit(130)

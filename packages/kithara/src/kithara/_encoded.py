@@ -1,6 +1,8 @@
 """PCM into FLAC and Ogg Vorbis, through the extra `kithara[encode]`."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -14,6 +16,10 @@ _SUBTYPES = {"ogg": "VORBIS"}
 
 class NoEncoder(KitharaError):
     """Raised when a format cannot be written; the message says what is missing."""
+
+
+class NotWritten(KitharaError):
+    """Raised when the encoder could not write; libsndfile does not tell why."""
 
 
 class EncodedWriter:
@@ -33,6 +39,7 @@ class EncodedWriter:
         except OSError as error:
             raise NoEncoder("libsndfile is not installed: apt install libsndfile1") from error
         self.frames = 0
+        self._refused: type[Exception] = soundfile.SoundFileError
         self._path = path
         self._unfinished = path.with_name(path.name + ".part")
         flac = "PCM_16" if spec.bits is not None and spec.bits <= 16 else "PCM_24"
@@ -54,7 +61,8 @@ class EncodedWriter:
 
     def write(self, chunk: PcmChunk) -> None:
         """Append one chunk, of the spec that the file was begun with."""
-        self._file.write(chunk.data)
+        with self._told():
+            self._file.write(chunk.data)
         self.frames += len(chunk.data)
 
     def __enter__(self) -> Self:
@@ -66,8 +74,23 @@ class EncodedWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        if error is None:
-            os.replace(self._unfinished, self._path)
-        else:
-            self._unfinished.unlink(missing_ok=True)
+        whole = False
+        try:
+            with self._told():
+                self._file.close()
+            whole = error is None
+        finally:
+            if whole:
+                os.replace(self._unfinished, self._path)
+            else:
+                self._unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._refused as error:
+            raise NotWritten(
+                f"{str(self._path)!r} cannot be written ({str(error).rstrip('.')}); "
+                "is there room on the disk?"
+            ) from error

@@ -9,9 +9,9 @@ from html import escape
 from ._digest import FATES, MOST_TOLD, Bar, Digest, digest
 from ._figures import LEFT, RIGHT, WIDTH, Axis, Panel, figure, line, text, time_axis
 from ._page_style import SCRIPT, STYLE
-from ._progress import clock, megabytes
 from ._record import SessionRecord
 from ._series import Bins
+from ._units import clock, megabytes
 
 ROW = 20
 MOST_BARS = 2000

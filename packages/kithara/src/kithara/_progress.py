@@ -20,21 +20,9 @@ from rich.text import Text
 
 from kithara_stream import TransferStats
 
-NARROW = 70  # columns, below which only what moves is shown
+from ._units import clock, megabytes
 
-
-def megabytes(size: int) -> str:
-    """A size for people: "3.1 MB"."""
-    if size >= 999_950_000:
-        return f"{size / 1e9:.1f} GB"
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
-
-
-def clock(seconds: float) -> str:
-    """A time for people: "3:04" or "1:02:03"."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+NARROW, WIDE = 60, 100  # columns: below, only what moves is shown; from there on, everything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +50,9 @@ class Moment:
 
 class _SoundColumn(ProgressColumn):
     """How much there is so far, of how much."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         moment: Moment | None = task.fields["moment"]
@@ -102,15 +93,11 @@ class ProgressLine:
     def __init__(self, console: Console, title: str, *, timed: bool, hidden: bool = False) -> None:
         columns: list[ProgressColumn] = [SpinnerColumn()]
         if console.width >= NARROW:
-            title_column = Column(no_wrap=True, overflow="ellipsis", max_width=30)
-            columns += [
-                TextColumn("{task.description}", table_column=title_column),
-                BarColumn(20),
-                _SoundColumn(),
-                _OriginColumn(time.monotonic()),
-            ]
-        else:
-            columns += [BarColumn(10), _SoundColumn()]
+            name = Column(no_wrap=True, overflow="ellipsis", max_width=24)
+            columns.append(TextColumn("{task.description}", table_column=name))
+        columns += [BarColumn(20 if console.width >= WIDE else 10), _SoundColumn()]
+        if console.width >= WIDE:
+            columns.append(_OriginColumn(time.monotonic()))
         self._progress = Progress(
             *columns, console=console, disable=hidden or not console.is_terminal
         )

@@ -1,0 +1,144 @@
+"""The command in a process of its own: pipes, signals, full disks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from kithara._cli import app, main
+from kithara_net.testing import ThreadedServer
+
+COMMAND = [sys.executable, "-W", "error", "-m", "kithara"]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and /dev/full are of POSIX")
+
+
+def run(*words: str | Path, stdout: int | IO[bytes] = subprocess.PIPE) -> tuple[int, bytes, str]:
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        timeout=50,
+        check=False,
+        env=os.environ | {"COLUMNS": "80"},
+    )
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+@contextmanager
+def started(words: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_a_pipe_takes_a_wav(server: ThreadedServer, cache: Path, tmp_path: Path) -> None:
+    code, out, err = run("decode", server.url("/tone.wav"), "-o", "-", "--cache", cache)
+    assert (code, err) == (0, "")
+    (tmp_path / "o.wav").write_bytes(out)
+    assert out[:4] == b"RIFF"
+    assert len(out) - out.index(b"data") - 8 == 16_000 * 8
+    told = run("decode", server.url("/tone.wav"), "-o", "-", "--format", "raw", "--json",
+               "--cache", cache)  # fmt: skip
+    assert told[1] == out[out.index(b"data") + 8 :]
+    assert json.loads(told[2].splitlines()[-1])["frames"] == 16_000
+
+
+@posix
+def test_nobody_reads_any_more(server: ThreadedServer, wav: bytes, cache: Path) -> None:
+    """As `| head -c 1000` does: what was read is right, and nobody is told a traceback."""
+    long = Path(cache.parent / "long.wav")
+    soundfile.write(long, [[0.5, -0.5]] * 2_000_000, 8000, subtype="PCM_16")
+    for words in (["decode", long, "-o", "-"], ["info", server.url("/tone.wav")]):
+        with started([*words, "--cache", cache]) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            if words[0] == "decode":
+                assert process.stdout.read(1000)[:4] == b"RIFF"
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 141
+
+
+@posix
+@pytest.mark.parametrize("command", ["fetch", "info"])
+def test_ctrl_c_is_one_line_and_130(
+    command: str, server: ThreadedServer, wav: bytes, cache: Path
+) -> None:
+    server.add("/stalled.wav", wav, stall_after=20)
+    words: list[str | Path] = [command, server.url("/stalled.wav"), "--cache", cache]
+    with started(words) as process:
+        server.wait(lambda: any(request.sent >= 20 for request in server.requests))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"kithara: interrupted\n")
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device to write to")
+def test_no_room_for_the_output(server: ThreadedServer, cache: Path) -> None:
+    url = server.url("/tone.wav")
+    with open("/dev/full", "wb") as full:
+        code, _, err = run("decode", url, "-o", "-", "--cache", cache, stdout=full)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "No space left" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["decoed"], "Did you mean 'decode'?"),
+        (["info", "--frob"], "kithara info: No such option"),
+        (["cache", "evict", "--max-bytes", "ten"], "kithara cache evict: "),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    words: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kithara", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert told in said.err
+
+
+def test_no_command_shows_the_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kithara"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert "decode" in said.out
+    assert said.err == ""
+
+
+def test_help_has_examples_and_shells_are_taught() -> None:
+    shown = CliRunner().invoke(app, ["decode", "--help"], env={"COLUMNS": "100"})
+    assert shown.exit_code == 0
+    assert "kithara decode https://example.org/a.m3u8 -o a.wav" in shown.stdout
+    told = CliRunner().invoke(
+        app,
+        prog_name="kithara",
+        env={"_KITHARA_COMPLETE": "complete_bash", "COMP_WORDS": "kithara de", "COMP_CWORD": "1"},
+    )
+    assert told.stdout.split() == ["decode"]
