@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import pytest
@@ -13,6 +14,7 @@ from kithara_file import (
     Connected,
     Failed,
     FileEvent,
+    FileOptions,
     FileSession,
     FileSource,
     HoleFilled,
@@ -20,7 +22,7 @@ from kithara_file import (
     Progress,
     SeekServed,
 )
-from kithara_net import BodyTruncated, ContentChanged, HttpClient, NetError, RangeSpec
+from kithara_net import BodyTruncated, ContentChanged, HttpClient, NetError, NetOptions, RangeSpec
 from kithara_net.testing import Behaviour, GeneratedContent, Server, pattern_bytes
 from kithara_stream import Cancelled, Interrupted
 
@@ -415,6 +417,22 @@ async def test_the_store_goes_first(
         assert isinstance(await reading.outcome(), ResourceClosed)
         with pytest.raises(ResourceClosed):
             await session.wait_complete()
+
+
+async def test_paused_sessions_keep_no_other_file_of_the_host_waiting(
+    server: Server, store: DiskAssetStore, long_song: bytes, nothing_left: None
+) -> None:
+    for number in range(4):
+        server.add(f"/{number}.mp3", long_song)
+    options = FileOptions(look_ahead=10_000)
+    async with HttpClient(NetOptions(connections_per_host=2)) as net, AsyncExitStack() as sessions:
+        async with asyncio.timeout(60):
+            for number in range(4):
+                url = server.url(f"/{number}.mp3")
+                made = FileSource(url, store=store, net=net, options=options)
+                session = await sessions.enter_async_context(made)
+                assert await asyncio.to_thread(session.reader().read, 1000) == long_song[:1000]
+    assert len(server.requests) == 4
 
 
 async def test_two_sessions_of_one_url_at_the_same_time(

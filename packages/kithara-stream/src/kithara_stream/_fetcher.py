@@ -19,7 +19,7 @@ from ._transfer import Transfer
 LOOK_AHEAD = 8 * 1024 * 1024
 _AHEAD_WHEN_PAUSED = 64 * 1024
 _MOST_TRANSFERS = 4
-HOLD_SECONDS = 10.0
+HOLD_SECONDS = 2.0
 
 
 class Fetcher:
