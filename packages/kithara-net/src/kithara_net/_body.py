@@ -31,6 +31,7 @@ class Body:
         trace: Trace | None,
     ) -> None:
         self._response = response
+        self._content = response.content
         self._session = session
         self._asked = asked
         self._stall_timeout = stall_timeout
@@ -72,7 +73,7 @@ class Body:
             raise self._failure
         if self._done:
             raise StopAsyncIteration
-        content = self._response.content
+        content = self._content
         if self._closed or self._broken is not None or content.exception() is not None:
             piece = b"" if self._broken is not None else await self._next_piece()
         elif content.total_bytes > self._received:
@@ -101,7 +102,7 @@ class Body:
 
     async def _next_piece(self) -> bytes:
         """The bytes that are there, waiting for some; empty at the end or with `_broken` set."""
-        content = self._response.content
+        content = self._content
         if self._closed:
             raise self._failed(NetClosed(url=shown(self._head.final_url)))
         watch = self._watch

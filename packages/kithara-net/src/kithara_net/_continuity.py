@@ -28,8 +28,8 @@ class Continuity:
         self._probe_size = probe_size
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
-        self._plain = head.validator is None or head.validator.if_range is None
-        self._probing = self._plain
+        validator = head.validator
+        self._plain = self._probing = validator is None or validator.if_range is None
         self._suspect: ResponseHead | None = None
         self._rotating = False
 

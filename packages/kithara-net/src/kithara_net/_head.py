@@ -150,7 +150,7 @@ def _content_length(headers: Fields, url: str) -> int | None:
     value = _value(headers, hdrs.CONTENT_LENGTH)
     if value is None:
         return None
-    if _NUMBER.match(value):
+    if value.isascii() and value.isdecimal() and len(value) <= 18:
         return int(value)
     fields = set(_tokens(value))
     if len(fields) > 1:

@@ -72,11 +72,12 @@ class ResumedBody:
         """Get the first answer, trying again as the budget allows."""
         net, url, asked = self._net, self._url, self._byte_range
         while self._head is None:
+            if asked is None:
+                context = net.stream(url, headers=self._headers)
+            else:
+                context = net.get_range(url, asked, headers=self._headers)
             try:
-                if asked is None:
-                    self._head = await self._enter(net.stream(url, headers=self._headers))
-                else:
-                    self._head = await self._enter(net.get_range(url, asked, headers=self._headers))
+                self._head = await self._enter(context)
             except NetError as error:
                 await self._wait(error)
         self._so_far = Continuity(self._head, url=url, probe_size=self._probe_size)
@@ -99,30 +100,28 @@ class ResumedBody:
     async def __anext__(self) -> bytes:
         if self._failure is not None:
             raise self._failure
+        so_far = self._so_far
         while not self._done:
             error: NetError | None = None
             try:
                 piece = self._beyond or await self._pieces.__anext__()
             except StopAsyncIteration:
-                pass
+                if so_far.complete:
+                    self._done = True
+                    break
             except NetError as broken:
                 error = broken
             else:
-                return self._handed_on(piece)
+                if self._overlong and so_far.stop is not None:
+                    piece = piece[: so_far.stop - so_far.frontier]
+                    self._done = so_far.frontier + len(piece) == so_far.stop
+                so_far.add(piece)
+                self._beyond = b""
+                self._came = True
+                self._budget = None
+                return piece
             await self._end_of_answer(error)
         raise StopAsyncIteration
-
-    def _handed_on(self, piece: bytes) -> bytes:
-        """Count what is handed on of `piece`: all, unless the answer goes on beyond the end."""
-        so_far = self._so_far
-        if self._overlong and so_far.stop is not None:
-            piece = piece[: so_far.stop - so_far.frontier]
-            self._done = so_far.frontier + len(piece) == so_far.stop
-        so_far.add(piece)
-        self._beyond = b""
-        self._came = True
-        self._budget = None
-        return piece
 
     async def _end_of_answer(self, error: NetError | None) -> None:
         """Be done, or go on with another answer; `error` is what this one broke with."""
@@ -231,9 +230,9 @@ class ResumedBody:
         body = await context.__aenter__()
         self._context = context
         self._pieces = body.__aiter__()
-        self._answer = body.head
+        self._answer = head = body.head
         self._came = False
-        return body.head
+        return head
 
     async def _leave(self) -> None:
         context, self._context = self._context, None
