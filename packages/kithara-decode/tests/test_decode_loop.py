@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,24 @@ def test_what_an_edit_drops_at_the_start_is_no_frame_of_the_stream(media: Media)
         whole = everything(stream)
     with AudioStream(TimedFiles(Segmented(media, "aac-edit"))) as stream:
         assert np.array_equal(everything(stream), whole[1024:])
+
+
+def test_a_first_access_unit_without_sound_is_no_frame_of_the_stream(corpora: Path) -> None:
+    """As in this stream, whose first packet FFmpeg decodes to nothing."""
+    folder = corpora / "hls/shaka-hls-ts-aac"
+    segmented = Segmented.__new__(Segmented)
+    segmented.init = b""
+    segmented.segments = [(folder / f"segment_{n}.ts").read_bytes() for n in range(8)]
+    segmented.seconds = [Fraction(n * 186 * 1024, 48000) for n in range(8)]
+    with AudioStream(TimedFiles(segmented)) as stream:
+        whole = everything(stream)
+        assert len(whole) == 1487 * 1024
+        for seconds in (8.227, 30.0, 0.5):
+            stream.seek(seconds)
+            data = next(stream).data
+            start = round(seconds * 48000)
+            there = whole[start : start + len(data)]
+            assert np.dot(data[:, 0], there[:, 0]) > 0.9 * np.sum(there[:, 0] ** 2)
 
 
 def test_a_seek_before_anything_was_read_fetches_nothing_else(media: Media) -> None:

@@ -11,7 +11,7 @@ from ._av_input import DEMUXERS, AvInput, DamagedPacket
 from ._backend import Backend
 from ._decoder import BaseDecoder
 from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
-from ._frame_axis import Lead
+from ._frame_axis import SNAP_FRAMES, Lead
 from ._mp4 import edit_start, itunes_sound, mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
@@ -122,6 +122,10 @@ class AvDecoder(BaseDecoder):
         stream, rate = self._av.stream, first.sample_rate
         delay = stream.codec_context.delay or 0
         dropped = 0 if continued else delay
+        unit = first.samples + dropped
+        skipped = self._av.seconds_before(first) * rate
+        if skipped > dropped + max(SNAP_FRAMES, (stream.time_base or 0) * rate):
+            dropped = round(skipped / unit) * unit  # the first access units gave no frame
         edit = 0
         if self._fragmented:
             edit = round(self._edit_start * rate)
@@ -133,7 +137,7 @@ class AvDecoder(BaseDecoder):
             told=told,
             untold=AAC_PRIMING if stream.codec_context.name == "aac" and not told else 0,
             dropped=dropped + self._trimmed,
-            unit=first.samples + dropped,
+            unit=unit,
             converges=OPUS_CONVERGES if stream.codec_context.name == "opus" else SOON,
         )
 

@@ -143,6 +143,13 @@ class AvInput:
         self._raise_kept()
         return frame
 
+    def seconds_before(self, first: AudioFrame) -> Fraction:
+        """Return how long after the first packet the first frame begins; 0 if that is not told."""
+        start = self._beginning[0].pts if self._beginning else None
+        if start is None or first.pts is None:
+            return Fraction(0)
+        return (first.pts - start) * (self.stream.time_base or Fraction(0))
+
     def seek(self, pts: int) -> None:
         """Go to the packet at or before a time stamp of the stream."""
         try:
