@@ -15,6 +15,15 @@ from kithara_net import HttpClient
 from kithara_net.testing import Server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def modules_frozen() -> Iterator[None]:
+    """What was imported is no garbage: each test collects its own only, and soon."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def song() -> bytes:
     """600 kB that begin like an MP3 with an ID3 tag and repeat nowhere."""
