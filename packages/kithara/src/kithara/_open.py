@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kithara_assets import Assets
 from kithara_decode import AudioStream, PcmSpec
-from kithara_hls import HlsOptions
+from kithara_hls import HlsOptions, HlsSession
 from kithara_net import Net
 from kithara_stream import LoopThread, TransferStats
 
@@ -185,7 +185,10 @@ def fetch(
             session = await means.open(wish, owned, recorder)
             try:
                 async with _reporting(session, on_progress):
-                    await session.wait_complete()
+                    if isinstance(session, HlsSession):
+                        await session.download()  # of one variant, whatever fails on the way
+                    else:
+                        await session.wait_complete()
             finally:
                 if on_report is not None:
                     on_report(draw(recorder.record(session, None)))
