@@ -54,8 +54,8 @@ def test_the_blocks_of_a_guide_run_one_after_the_other(
     program = "\n".join(python_blocks(guide)).replace("https://example.org/", server.url("/"))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "caches")}, capture_output=True, text=True, timeout=50,
-        check=False,
+        cwd=tmp_path, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "caches")},
+        capture_output=True, text=True, timeout=50, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
