@@ -112,11 +112,12 @@ def _partial(
 ) -> tuple[int, int, int | None]:
     """Start, stop and total of a 206 that fits `asked`."""
     told = headers.getall(hdrs.CONTENT_RANGE, ())
-    match = _CONTENT_RANGE.match(told[0].strip()) if len(set(told)) == 1 else None
+    one = len(told) == 1 or len(set(told)) == 1
+    match = _CONTENT_RANGE.match(told[0].strip()) if one else None
     if asked is None or match is None:
         if asked is None:
             reason = "the server sent a part (206)"
-        elif len(told) == 1:
+        elif one:
             reason = "the 206 has an unreadable Content-Range"
         else:
             reason = "the 206 says several ranges" if told else "the 206 says no range"

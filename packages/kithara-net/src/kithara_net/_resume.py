@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
-from kithara_net._budget import Budget
+from kithara_net._budget import Budget, Sleep
 from kithara_net._continuity import Continuity
 from kithara_net._errors import (
     BodyTruncated,
@@ -18,10 +18,24 @@ from kithara_net._errors import (
 )
 from kithara_net._head import ends_with_connection
 from kithara_net._headers import HeaderMap
-from kithara_net._models import RangeSpec, ResponseHead
+from kithara_net._models import RangeSpec, ResponseHead, RetryPolicy
 from kithara_net._protocols import ByteStream, Net
 from kithara_net._trace import Resumed, Trace
 from kithara_net._urls import shown
+
+
+class Terms:
+    """What all bodies of one `RetryNet` share."""
+
+    def __init__(self, net: Net, policy: RetryPolicy, sleep: Sleep, trace: Trace | None) -> None:
+        self.net = net
+        self.policy = policy
+        self.sleep = sleep
+        self.trace = trace
+
+    def budget(self) -> Budget:
+        """All tries of the policy."""
+        return Budget(self.policy, self.sleep, self.trace)
 
 
 class ResumedBody:
@@ -38,21 +52,15 @@ class ResumedBody:
 
     def __init__(
         self,
-        net: Net,
+        terms: Terms,
         url: str,
         byte_range: RangeSpec | None,
         headers: Mapping[str, str] | None,
-        probe_size: int,
-        new_budget: Callable[[], Budget],
-        trace: Trace | None,
     ) -> None:
-        self._net = net
+        self._terms = terms
         self._url = url
         self._byte_range = byte_range
         self._headers = headers
-        self._probe_size = probe_size
-        self._new_budget = new_budget
-        self._trace = trace
         self._head: ResponseHead | None = None
         self._context: AbstractAsyncContextManager[ByteStream] | None = None
         self._budget: Budget | None = None
@@ -70,7 +78,7 @@ class ResumedBody:
 
     async def __aenter__(self) -> Self:
         """Get the first answer, trying again as the budget allows."""
-        net, url, asked = self._net, self._url, self._byte_range
+        net, url, asked = self._terms.net, self._url, self._byte_range
         while self._head is None:
             if asked is None:
                 context = net.stream(url, headers=self._headers)
@@ -80,7 +88,7 @@ class ResumedBody:
                 self._head = await self._enter(context)
             except NetError as error:
                 await self._wait(error)
-        self._so_far = Continuity(self._head, url=url, probe_size=self._probe_size)
+        self._so_far = Continuity(self._head, url=url, probe_size=self._terms.policy.probe_size)
         return self
 
     async def __aexit__(
@@ -149,7 +157,7 @@ class ResumedBody:
     async def _wait(self, error: NetError) -> None:
         """Return when the next try may begin; bytes that arrive make all tries available again."""
         if self._budget is None:
-            self._budget = self._new_budget()
+            self._budget = self._terms.budget()
         await self._budget.wait(error)
 
     def _at_end(self) -> bool:
@@ -193,7 +201,9 @@ class ResumedBody:
                 headers = {n: v for n, v in headers.items() if n.lower() != "if-range"}
                 headers["If-Range"] = if_range
             try:
-                answer = await self._enter(self._net.get_range(self._url, asked, headers=headers))
+                answer = await self._enter(
+                    self._terms.net.get_range(self._url, asked, headers=headers)
+                )
             except RangeNotSatisfiable as error:
                 so_far.missed(error, proving=proving)
                 if so_far.complete:
@@ -212,9 +222,9 @@ class ResumedBody:
         compared = min(so_far.frontier - answer.start, len(so_far.tail()))
         await self._align(answer.start)
         self._overlong = answer.status != 206
-        if self._trace is not None:
+        if self._terms.trace is not None:
             at = so_far.frontier
-            self._trace(Resumed(url=shown(self._url), at=at, compared=compared))
+            self._terms.trace(Resumed(url=shown(self._url), at=at, compared=compared))
 
     async def _align(self, at: int) -> None:
         """Read up to the frontier, comparing what was handed on before."""

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from kithara_net._budget import Budget, Sleep
+from kithara_net._budget import Sleep
 from kithara_net._errors import BodyTruncated, NetError, RangeNotSatisfiable
 from kithara_net._head import content_coding, ends_with_connection
 from kithara_net._headers import HeaderMap
 from kithara_net._models import FetchedBytes, RangeSpec, ResponseHead, RetryPolicy
 from kithara_net._protocols import MAX_BYTES, ByteStream, Net
-from kithara_net._resume import ResumedBody
+from kithara_net._resume import ResumedBody, Terms
 from kithara_net._trace import Trace
 from kithara_net._urls import shown
 
@@ -39,9 +39,7 @@ class RetryNet:
         _sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._net = net
-        self._policy = policy if policy is not None else RetryPolicy()
-        self._trace = trace
-        self._sleep = _sleep
+        self._terms = Terms(net, policy if policy is not None else RetryPolicy(), _sleep, trace)
 
     async def get_bytes(
         self,
@@ -78,7 +76,7 @@ class RetryNet:
         `head` stays that of the first answer. Raises `ContentChanged` when the resource is
         another one by then, and whatever `net` raises once the tries are used up.
         """
-        return self._body(url, None, headers)
+        return ResumedBody(self._terms, url, None, headers)
 
     def get_range(
         self, url: str, byte_range: RangeSpec, *, headers: Mapping[str, str] | None = None
@@ -87,18 +85,7 @@ class RetryNet:
 
         A server that ignores ranges answers 200 with everything: `head.start` is 0 then.
         """
-        return self._body(url, byte_range, headers)
-
-    def _body(
-        self, url: str, byte_range: RangeSpec | None, headers: Mapping[str, str] | None
-    ) -> ResumedBody:
-        probe_size = self._policy.probe_size
-        return ResumedBody(
-            self._net, url, byte_range, headers, probe_size, self._budget, self._trace
-        )
-
-    def _budget(self) -> Budget:
-        return Budget(self._policy, self._sleep, self._trace)
+        return ResumedBody(self._terms, url, byte_range, headers)
 
     async def _check_end(
         self, url: str, headers: Mapping[str, str] | None, fetched: FetchedBytes
@@ -118,7 +105,7 @@ class RetryNet:
                 raise
 
     async def _repeat(self, fetch: Callable[[], Awaitable[T]]) -> T:
-        budget = self._budget()
+        budget = self._terms.budget()
         while True:
             try:
                 return await fetch()
