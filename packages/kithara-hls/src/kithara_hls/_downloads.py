@@ -179,7 +179,7 @@ class Downloads:
             size = resource.length or 0
             download.cached = True
             self._tally.bytes_cached += 0 if download.key in self._met else size
-            download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+            download.head = resource.read_at(0, STAMP_SIZE)
             self._learn_size(download, size)
             self._begin(download)
             return
@@ -228,7 +228,7 @@ class Downloads:
         held = resource.available(0)
         if held and held == resource.length:
             resource.confirm()  # an earlier run did not come to commit it
-            download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+            download.head = resource.read_at(0, STAMP_SIZE)
             self._learn_size(download, held)
             self._begin(download)
             return True
@@ -243,7 +243,7 @@ class Downloads:
             if not resource.confirmed:
                 if version is not None and found == version:
                     resource.confirm()
-                    download.head = await asyncio.to_thread(resource.read_at, 0, STAMP_SIZE)
+                    download.head = resource.read_at(0, STAMP_SIZE)
                 else:
                     self._begin_anew(download, found)
             elif held and found != version and download.part is None:
