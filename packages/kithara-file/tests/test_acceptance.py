@@ -180,6 +180,24 @@ async def test_a_host_that_ignores_if_range_downloads_nothing_twice(
     assert ["If-Range" in r.headers for r in server.requests] == [True, False]
 
 
+@pytest.mark.parametrize("changed", [False, True])
+async def test_tags_that_rotate_while_somebody_seeks(
+    server: Server, source: Open, changed: bool
+) -> None:
+    """Bytes that are here are fetched once more, and decide."""
+    resource = server.add("/a.mp3", FAULT_CONTENT, rotate_etag=True)
+    resource.script = [{"rotate_etag": True, "stall_after": 20_000}]
+    async with source(server.url("/a.mp3")) as session:
+        assert await read(session, 20_000) == FAULT_CONTENT[:20_000]
+        if changed:
+            resource.content = CHANGED_CONTENT
+            with pytest.raises(ContentChanged):
+                await read(session, 5000, at=HALF)
+        else:
+            for at in (HALF, 350_000, 100_000):
+                assert await read(session, 5000, at=at) == FAULT_CONTENT[at : at + 5000]
+
+
 async def test_a_range_that_is_ignored_is_never_written_at_the_offset(
     server: Server, source: Open
 ) -> None:

@@ -200,6 +200,25 @@ async def test_a_leader_that_fails_hands_over(server: Server, source: Make, song
 
 
 @pytest.mark.usefixtures("patient")
+async def test_who_takes_over_what_is_whole_has_nothing_to_ask(
+    server: Server, store: DiskAssetStore, source: Make, song: bytes
+) -> None:
+    """The leader had every byte, and went before it could commit them."""
+    made = source(server.url("/a.mp3"))
+    with store.open_streaming_resource(made.key, resume=True) as leader:
+        leader.restart({"total": str(len(song))})
+        leader.set_length(len(song))
+        await leader.write_at(0, song)
+        await leader.flush()
+        session = await made.open()
+        leader.close()
+        await session.wait_complete()
+        assert await read_all(session) == song
+        await session.aclose()
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("patient")
 async def test_two_processes_share_one_request(
     server: Server, store: DiskAssetStore, source: Make, long_song: bytes
 ) -> None:
