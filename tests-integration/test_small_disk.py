@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kithara_assets import CacheDegraded, ResourceKey, asset_store
+from kithara_assets import CacheDegraded, DiskFull, ResourceKey, asset_store
 from kithara_file import Complete, FileSource
 from kithara_net.testing import ThreadedServer
 
@@ -43,7 +43,8 @@ async def test_played_to_the_end_on_a_disk_that_is_too_small(disk: Path) -> None
             with session.reader() as reader:
                 digest = await asyncio.to_thread(hashlib.file_digest, reader, "sha256")
             assert digest.hexdigest() == hashlib.sha256(CONTENT).hexdigest()
-            await session.wait_complete()
+            with pytest.raises(DiskFull):  # it is here, but not kept
+                await session.wait_complete()
             events = []
             async for event in heard:
                 events.append(event)

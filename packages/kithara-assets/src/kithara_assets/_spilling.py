@@ -23,7 +23,8 @@ class SpillingAssets:
 
     def __init__(self, assets: Assets, told: Callable[[CacheDegraded], None]) -> None:
         self._assets = assets
-        self._told: Callable[[CacheDegraded], None] | None = told
+        self._told = told
+        self._degraded: DiskFull | None = None
         self._lock = threading.Lock()
         self._memory: MemoryAssetStore | None = None
 
@@ -31,6 +32,11 @@ class SpillingAssets:
     def below(self) -> Assets:
         """The other store."""
         return self._assets
+
+    @property
+    def degraded(self) -> DiskFull | None:
+        """What was refused first; None while the disk had room for everything."""
+        return self._degraded
 
     def open_atomic_resource(self, key: ResourceKey) -> AtomicResource:
         """Open a resource that is read and written whole."""
@@ -65,6 +71,8 @@ class SpillingAssets:
 
     def _tell(self, error: DiskFull) -> None:
         with self._lock:
-            told, self._told = self._told, None
-        if told is not None:
-            told(CacheDegraded(error=error))
+            first = self._degraded is None
+            if first:
+                self._degraded = error
+        if first:
+            self._told(CacheDegraded(error=error))

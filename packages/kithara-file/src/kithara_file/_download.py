@@ -6,11 +6,11 @@ import threading
 from dataclasses import replace
 
 from kithara_assets import (
-    Assets,
     GenerationReplaced,
     OfflineMiss,
     ResourceKey,
     ResourceStatus,
+    SpillingAssets,
     StreamingResource,
 )
 from kithara_net import Net, Retried, TraceEvent
@@ -56,7 +56,7 @@ class Download:
         self,
         url: str,
         *,
-        store: Assets,
+        store: SpillingAssets,
         net: Net,
         key: ResourceKey,
         options: FileOptions,
@@ -163,6 +163,8 @@ class Download:
             self._fetcher.fetch_whole()
         self._wanted.set()
         error = await self.ended()
+        if error is None and self.resource.spilled:
+            error = self._store.degraded
         if error is not None:
             raise error
 

@@ -84,7 +84,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complete:
-    """The whole file is in the cache.
+    """The whole file is here: in the cache, or after `CacheDegraded` some of it in memory.
 
     Attributes:
         length: its size in bytes.

@@ -99,7 +99,8 @@ class FileSession:
     async def wait_complete(self) -> None:
         """Fetch all that is missing and wait until the file is complete in the cache.
 
-        Raises what went wrong: an error of net (`ContentChanged` too) or storage, `OfflineMiss`,
+        Raises what went wrong: an error of net (`ContentChanged` too) or storage (`DiskFull`, if
+        all of it came but some found no room and is in memory only), `OfflineMiss`,
         or `Cancelled` if the session is closed meanwhile.
         """
         await self._supply.wait_complete()

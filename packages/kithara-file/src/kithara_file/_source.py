@@ -98,11 +98,12 @@ class FileSource:
         if net is None:
             client = await owned.enter_async_context(HttpClient())
             net = RetryNet(client, trace=retried)
-        store = SpillingAssets(store, partial(_publish_soon, asyncio.get_running_loop(), channel))
-        owned.callback(store.close)
+        told = partial(_publish_soon, asyncio.get_running_loop(), channel)
+        spilling = SpillingAssets(store, told)
+        owned.callback(spilling.close)
         supply = download = Download(
             self.url,
-            store=store,
+            store=spilling,
             net=net,
             key=self.key,
             options=self._options,
