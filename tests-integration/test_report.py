@@ -10,6 +10,7 @@ import pytest
 
 from commands import CommandLine
 from kithara_net.testing import ThreadedServer
+from sample import RATE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 FLAGS = [
@@ -123,6 +124,20 @@ def test_a_session_that_fails_has_a_report_too(media: Path, kithara_cli: Command
     text = (kithara_cli.folder / "bad.html").read_text(encoding="utf-8")
     assert "given up" in text
     assert "404" in text
+
+
+def test_a_lost_segment_is_silence_and_told(media: Path, kithara_cli: CommandLine) -> None:
+    with ThreadedServer() as server:
+        server.serve_directory(media)
+        server.add("/fmp4/aac-2-001.m4s", b"", status=404)
+        url = server.url("/fmp4/aac-2.m3u8")
+        pcm = kithara_cli.decode(url, "--retries", "0", "--lost", "silence", "--report", "l.html")
+    assert abs(len(pcm) - 12 * RATE) < RATE / 10
+    assert not pcm[int(4.2 * RATE) : int(7.8 * RATE)].any()
+    assert pcm[9 * RATE :].any()
+    text = (kithara_cli.folder / "l.html").read_text(encoding="utf-8")
+    assert "<dt>places lost</dt><dd>1</dd>" in text
+    assert text.count('class="bar lost"') == 1
 
 
 def test_fetch_writes_a_report(media: Path, kithara_cli: CommandLine) -> None:

@@ -151,6 +151,24 @@ def test_a_key_of_ones_own(server: ThreadedServer, wav: bytes, cache: Path, tmp_
     assert soundfile.info(out).frames == 16_000
 
 
+def test_a_segment_that_nobody_has_need_not_be_the_end(
+    server: ThreadedServer, tone: npt.NDArray[np.float32], cache: Path, tmp_path: Path
+) -> None:
+    server.add(
+        "/list.m3u8",
+        b"#EXTM3U\n#EXTINF:2,\ntone.wav\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\nnone.wav\n"
+        b"#EXT-X-DISCONTINUITY\n#EXTINF:2,\ntone.wav\n#EXT-X-ENDLIST\n",
+    )
+    words = ("decode", server.url("/list.m3u8"), "-o", tmp_path / "o.wav", "--cache", cache)
+    ended = run(*words, "--retries", "0")
+    assert ended.exit_code == 1
+    assert not (tmp_path / "o.wav").exists()
+    assert run(*words, "--retries", "0", "--lost", "silence").exit_code == 0
+    pcm = soundfile.read(tmp_path / "o.wav", dtype="float32")[0]
+    assert np.array_equal(pcm[:16_000], tone)
+    assert np.array_equal(pcm[-16_000:], tone)
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -163,6 +181,7 @@ def test_a_key_of_ones_own(server: ThreadedServer, wav: bytes, cache: Path, tmp_
         (["-o", "a.wav", "--variant", "loudest"], "neither a number"),
         (["-o", "a.wav", "--report", "/no/such/folder/r.html"], "there is no folder"),
         (["-o", "a.wav", "--rate", "0"], "--rate"),
+        (["-o", "a.wav", "--lost", "maybe"], "neither raise nor silence"),
         (["-o", "a.wav", "--frob"], "--frob"),
         ([], "--output"),
     ],

@@ -23,6 +23,8 @@ from ._cli_options import (
     HeaderOption,
     JsonOption,
     KeyOption,
+    LanguageOption,
+    LostOption,
     OfflineOption,
     RateOption,
     ReportOption,
@@ -95,6 +97,8 @@ def decode(
     kind: FormatOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
+    language: LanguageOption = None,
+    lost: LostOption = "raise",
     retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
@@ -118,7 +122,7 @@ def decode(
         variant=parse_variant(variant),
         retries=retries,
         headers=parse_headers(header),
-        hls=parse_hls(key),
+        hls=parse_hls(key, language, lost),
         rate=rate,
         channels=channels,
         report=report,
@@ -163,6 +167,8 @@ def play(
     channels: ChannelsOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
+    language: LanguageOption = None,
+    lost: LostOption = "raise",
     retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
@@ -177,7 +183,7 @@ def play(
         variant=parse_variant(variant),
         retries=retries,
         headers=parse_headers(header),
-        hls=parse_hls(key),
+        hls=parse_hls(key, language, lost),
         rate=rate,
         channels=channels,
         report=report,
@@ -202,12 +208,13 @@ def fetch(
     variant: VariantOption = None,
     header: HeaderOption = None,
     key: KeyOption = None,
+    language: LanguageOption = None,
     retries: RetriesOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch all of a URL into the cache, so that it plays offline."""
-    chosen, headers, hls = parse_variant(variant), parse_headers(header), parse_hls(key)
+    chosen, headers, hls = parse_variant(variant), parse_headers(header), parse_hls(key, language)
     if report is not None:
         check_output(report, "--report")
     with complaints(url), voice_for(url, timed=False, as_json=as_json) as voice:

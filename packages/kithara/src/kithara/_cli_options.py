@@ -44,6 +44,18 @@ KeyOption = Annotated[
     str | None,
     typer.Option("--key", metavar="HEX", help="The AES key of the segments, in place of theirs."),
 ]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option("--language", metavar="CODE", help="Which HLS audio, such as de or en-GB."),
+]
+LostOption = Annotated[
+    str,
+    typer.Option(
+        "--lost",
+        metavar="raise|silence",
+        help="What to do about an HLS segment that nobody has: end, or play silence for it.",
+    ),
+]
 StartOption = Annotated[
     str, typer.Option("--start", metavar="TIME", help="Begin there: seconds, or [h:]mm:ss.")
 ]
@@ -83,17 +95,30 @@ class Ask:
     report: Path | None = None
 
 
-def parse_hls(key: str | None) -> HlsOptions | None:
-    """What HLS is told: the key that was given counts, whatever the server answers."""
+def parse_hls(
+    key: str | None, language: str | None = None, lost: str = "raise"
+) -> HlsOptions | None:
+    """What HLS is told beyond the variant; None if nothing is.
+
+    A key that is given counts, whatever the server answers.
+    """
+    match lost:
+        case "raise" if key is None and language is None:
+            return None
+        case "raise" | "silence":
+            options = HlsOptions(variant="best", language=language, lost=lost)
+        case _:
+            complaint = f"{lost!r} is neither raise nor silence"
+            raise typer.BadParameter(complaint, param_hint="--lost")
     if key is None:
-        return None
+        return options
     try:
         value = bytes.fromhex(key)
     except ValueError:
         value = b""
     if len(value) not in (16, 32):
         raise typer.BadParameter("a key is 32 or 64 hexadecimal digits", param_hint="--key")
-    return replace(HlsOptions(variant="best"), key_processor=lambda *_: value)
+    return replace(options, key_processor=lambda *_: value)
 
 
 def parse_headers(lines: list[str] | None) -> dict[str, str]:

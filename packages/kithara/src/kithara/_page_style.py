@@ -61,6 +61,7 @@ SCRIPT = """
     if (!bars[to]) return;
     bars.forEach((bar, at) => { bar.tabIndex = at === to ? 0 : -1; });
     bars[to].focus();
+    show(bars[to]);
   };
   bars.forEach((bar, at) => {
     bar.addEventListener('focus', () => show(bar));
