@@ -12,6 +12,8 @@ import pytest
 
 from kithara_assets import CacheDegraded, DiskFull, ResourceKey, asset_store
 from kithara_file import Complete, FileSource
+from kithara_hls import HlsSource, SessionFailed
+from kithara_net import HttpClient
 from kithara_net.testing import ThreadedServer
 
 MIB = 1024 * 1024
@@ -61,3 +63,27 @@ async def test_played_to_the_end_on_a_disk_that_is_too_small(disk: Path) -> None
         with store.open_streaming_resource(old) as resource:
             await resource.write_at(0, bytes(MIB))
             await resource.commit(MIB)
+
+
+async def test_hls_on_a_disk_that_is_too_small(disk: Path) -> None:
+    segments = [CONTENT[at : at + MIB] for at in range(0, 8 * MIB, MIB)]
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:4", "#EXT-X-PLAYLIST-TYPE:VOD"]
+    with ThreadedServer() as server, asset_store(disk / "cache") as store:
+        for number, segment in enumerate(segments):
+            server.add(f"/{number}.aac", segment)
+            lines += ["#EXTINF:4,", f"{number}.aac"]
+        server.add("/list.m3u8", "\n".join([*lines, "#EXT-X-ENDLIST"]).encode())
+        async with HttpClient() as net:
+            source = HlsSource(server.url("/list.m3u8"), store=store, net=net)
+            async with source as session:
+                heard = session.events()
+                with session.reader() as reader:
+                    assert await asyncio.to_thread(reader.read) == b"".join(segments)
+                with session.reader() as again:
+                    assert await asyncio.to_thread(again.read) == b"".join(segments)
+                with pytest.raises(DiskFull):
+                    await session.download()
+            events = [event async for event in heard]
+        assert sum(isinstance(event, CacheDegraded) for event in events) == 1
+        assert not any(isinstance(event, SessionFailed) for event in events)
+        assert store.verify().dropped == ()

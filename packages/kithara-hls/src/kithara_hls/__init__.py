@@ -1,5 +1,7 @@
 """HLS VOD: playlists, keys and segments as one readable, cached stream."""
 
+from kithara_assets import CacheDegraded
+
 from ._abr import AbrController
 from ._abr_estimate import PathMemory
 from ._abr_meter import Transfer, TransferMeter
@@ -93,6 +95,7 @@ __all__ = (
     "SegmentSkipped",
     "TimeSought",
     "BufferLevel",
+    "CacheDegraded",
     "ThroughputSample",
     "SessionEnded",
     "SessionFailed",

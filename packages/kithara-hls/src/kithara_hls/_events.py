@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from kithara_assets import CacheDegraded
+
 from ._abr_protocol import AbrDecision
 from ._playlist import Rendition, Variant
 
 __all__ = (
     "BufferLevel",
+    "CacheDegraded",
     "FailedOver",
     "HlsEvent",
     "KeyFetched",
@@ -175,6 +178,7 @@ HlsEvent: TypeAlias = (
     | BufferLevel
     | ThroughputSample
     | TimeSought
+    | CacheDegraded
     | SessionFailed
     | SessionEnded
 )

@@ -52,6 +52,8 @@ class OpenParts:
             if part.held:
                 part.held = False
                 self.leave(part)
+            elif part.resource is not None and not part.users:
+                self._idle[part] = None
         self._close_idle()
 
     def give_back(self, part: Part) -> None:
@@ -66,6 +68,8 @@ class OpenParts:
         part.users -= 1
         if part.users or part.resource is None:
             return
+        if part.resource.spilled and not self._closed:
+            return  # closing it would lose what is in memory only
         self._idle[part] = None
         self._close_idle()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from kithara_assets import Assets
+from kithara_assets import SpillingAssets
 from kithara_net import Net
 from kithara_stream import (
     Cancelled,
@@ -45,7 +45,7 @@ class HlsSession:
     def __init__(
         self,
         *,
-        store: Assets,
+        store: SpillingAssets,
         net: Net,
         options: HlsOptions,
         variants: Variants,
@@ -56,6 +56,7 @@ class HlsSession:
         channel: EventChannel[HlsEvent],
         tally: Tally,
     ) -> None:
+        self._store = store
         self._variants = variants
         self._choice = choice
         self._track = track
@@ -195,10 +196,14 @@ class HlsSession:
         """Fetch all of some variants (None: of the one played) for playing with no network.
 
         What is there already is not fetched again. ``on_progress`` is called on the event loop,
-        after each segment. Raises VariantMissing, SegmentLost, or what else a part failed with.
+        after each segment. Raises VariantMissing, SegmentLost, DiskFull if some of it found no
+        room, or what else a part failed with.
         """
-        for index in self._checked(variants):
+        chosen = self._checked(variants)
+        for index in chosen:
             await self._offline.fetch(index, on_progress or (lambda _: None))
+        if self._store.degraded is not None and not await self.is_complete(chosen):
+            raise self._store.degraded
 
     async def is_complete(self, variants: Iterable[int] | None = None) -> Completion:
         """Answer whether some variants (None: the one played) are in the cache, and what is not.
@@ -227,6 +232,7 @@ class HlsSession:
         await asyncio.wait([self._running])
         await self._downloads.aclose()
         self._table.close()
+        self._store.close()
         self._channel.close()
 
     async def __aenter__(self) -> Self:

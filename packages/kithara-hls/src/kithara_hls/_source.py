@@ -1,8 +1,11 @@
 """An HLS URL, before anything is fetched."""
 
+import asyncio
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 
-from kithara_assets import AssetId, Assets
+from kithara_assets import AssetId, Assets, SpillingAssets
 from kithara_net import Net, NetError
 from kithara_stream import EventChannel
 
@@ -44,9 +47,11 @@ class HlsSource:
         tally = Tally()
         asset_root = AssetId.from_url(self.url).asset_root
         channel: EventChannel[HlsEvent] = EventChannel()
+        told = partial(_publish_soon, asyncio.get_running_loop(), channel)
+        store = SpillingAssets(self._store, told)
         variants = Variants(
             url=self.url,
-            store=self._store,
+            store=store,
             net=self._net,
             options=self._options,
             asset_root=asset_root,
@@ -57,7 +62,7 @@ class HlsSource:
         choice = Choice(variants, self._options)
         track, variant = await self._first_track(variants, choice, channel)
         return HlsSession(
-            store=self._store,
+            store=store,
             net=self._net,
             options=self._options,
             variants=variants,
@@ -101,3 +106,11 @@ class HlsSource:
         session, self._entered = self._entered, None
         if session is not None:
             await session.aclose()
+
+
+def _publish_soon(
+    loop: asyncio.AbstractEventLoop, channel: EventChannel[HlsEvent], event: HlsEvent
+) -> None:
+    """Publish from any thread."""
+    with suppress(RuntimeError):  # a closed loop has nobody who watches
+        loop.call_soon_threadsafe(channel.publish, event)
