@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soundfile
 
 import kithara
 from kithara_file import Complete, Connected
@@ -143,6 +144,19 @@ def test_decode_gives_all_of_it_or_a_stretch(
     assert kithara.decode(url, start=1.9, duration=5, cache=cache)[0].shape == (800, 2)
     assert kithara.decode(url, start=9, cache=cache)[0].shape == (0, 2)
     assert kithara.decode(url, duration=0, cache=cache)[0].shape == (0, 2)
+
+
+def test_a_stretch_fetches_little_more_than_itself(cache: Path) -> None:
+    frames = 6_000_000
+    noise = np.random.default_rng(2).integers(-(2**15), 2**15, frames, np.int16)
+    soundfile.write(cache.parent / "long.wav", noise, RATE)
+    # A link so slow that what lies between is not read through.
+    with ThreadedServer(bytes_per_second=500_000) as server:
+        server.add("/long.wav", cache.parent / "long.wav")
+        pcm, _ = kithara.decode(server.url("/long.wav"), start=400, duration=1, cache=cache)
+        sent = sum(request.sent for request in server.requests)
+    assert np.array_equal(pcm[:, 0] * 2**15, noise[400 * RATE : 401 * RATE])
+    assert sent < frames * 2 / 4
 
 
 def test_a_store_of_ones_own_is_shared_and_stays_open(

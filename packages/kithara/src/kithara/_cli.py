@@ -39,6 +39,7 @@ from ._cli_options import (
     parse_variant,
 )
 from ._complaints import Output, complaints, errors, name_of
+from ._open import STRETCH_LOOK_AHEAD
 from ._open import fetch as fetch_url
 from ._open import open as open_track
 from ._output import FORMATS, STDOUT, format_of, open_output
@@ -125,6 +126,7 @@ def decode(
         hls=parse_hls(key, language, lost),
         rate=rate,
         channels=channels,
+        look_ahead=None if limit is None else STRETCH_LOOK_AHEAD,
         report=report,
     )
     piped = out == STDOUT

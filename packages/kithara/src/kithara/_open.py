@@ -20,6 +20,8 @@ from ._report import Report, draw
 from ._session import Session, Variant, Wish
 from ._track import Track
 
+STRETCH_LOOK_AHEAD = 256 * 1024  # bytes; what lies behind a stretch is not wanted
+
 
 def open(
     url: str | os.PathLike[str],
@@ -129,8 +131,9 @@ def decode(
 ) -> tuple[npt.NDArray[np.float32], int]:
     """Decode a URL, or `duration` seconds of it from `start` on: the samples, and their rate in Hz.
 
-    The samples are (frames, channels), fewer where the sound ends earlier. No more is fetched than
-    that needs, where the source can be sought in. Takes and raises what `open` does.
+    The samples are (frames, channels), fewer where the sound ends earlier. For a stretch, little
+    more is fetched than it needs, where the source can be sought in. Takes and raises what `open`
+    does.
     """
     with open(
         url,
@@ -142,6 +145,7 @@ def decode(
         channels=channels,
         headers=headers,
         hls=hls,
+        look_ahead=None if duration is None else STRETCH_LOOK_AHEAD,
         retries=retries,
     ) as track:
         spec = track.spec
