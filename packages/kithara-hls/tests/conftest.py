@@ -174,7 +174,7 @@ async def nothing_left(
         task for task in asyncio.all_tasks() - tasks - {asyncio.current_task()} if not task.done()
     ]
     assert left == []
-    pool = ("asyncio_", "ThreadPool")
+    pool = ("asyncio_", "ThreadPool", "kithara-atomic")  # the loop's, and the store's
     assert [t for t in set(threading.enumerate()) - threads if not t.name.startswith(pool)] == []
     store.close()  # its thread lets go of what it was writing just now
     assert open_files_below(store.root) == []

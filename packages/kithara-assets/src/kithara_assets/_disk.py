@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kithara_storage import (
@@ -32,6 +33,8 @@ class DiskAssets:
         self._closed = False
         self._stack = contextlib.ExitStack()
         self._writer = self._stack.enter_context(DiskWriter())
+        # Not the loop's own threads: readers may block in all of them.
+        self._aside = self._stack.enter_context(ThreadPoolExecutor(2, "kithara-atomic"))
         self.still_open: list[StreamingResource] = []  # and some that were closed since
         self._forget_at = _FEW
 
@@ -39,7 +42,7 @@ class DiskAssets:
         """Open a resource that is read and written whole; touches nothing on disk yet."""
         with self._lock:
             self._check_open()
-        return AtomicResource(self._path(key), fs=self._fs)
+        return AtomicResource(self._path(key), fs=self._fs, executor=self._aside)
 
     def open_streaming_resource(
         self, key: ResourceKey, *, resume: bool = False

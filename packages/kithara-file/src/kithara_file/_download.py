@@ -343,7 +343,7 @@ class Download:
                 for start, stop in followed.held():
                     for at in range(start, stop, _COPIED_AT_ONCE):
                         size = min(_COPIED_AT_ONCE, stop - at)
-                        await own.write_at(at, await asyncio.to_thread(before.read_at, at, size))
+                        await own.write_at(at, before.read_at(at, size))
                 await own.flush()
         except BaseException:
             own.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, runtime_checkable
 
 from kithara_assets import AssetInUse, Assets, ResourceKey, ResourceMissing, SpillingAssets
@@ -64,7 +65,10 @@ class Revalidation:
         if not isinstance(store, _Deletes) or asset_root in store.pins():
             return False
         try:
-            await asyncio.to_thread(store.delete_asset, asset_root)
+            with ThreadPoolExecutor(1, "kithara-delete") as aside:  # readers may block the loop's
+                await asyncio.get_running_loop().run_in_executor(
+                    aside, store.delete_asset, asset_root
+                )
         except AssetInUse:
             return False
         return True

@@ -1,7 +1,9 @@
 """Playlists: from the cache if they are there, else from the network, kept once they are good."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
 
 from kithara_assets import Assets, OfflineMiss
 from kithara_net import FetchedBytes, Net, NetError
@@ -17,6 +19,9 @@ from ._urls import canonical, redacted
 from ._whole import to_the_end
 
 __all__ = ("PlaylistLoader",)
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class PlaylistLoader:
@@ -51,7 +56,7 @@ class PlaylistLoader:
             body = await resource.read()
             self._tally.bytes_cached += len(body)
             base = (await noted.read()).decode() if noted.exists() else url
-            return await asyncio.to_thread(self._parse, body, base, variables), True
+            return await _aside(self._parse, body, base, variables), True
         if self._options.offline:
             raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
         answer = await self._fetch(url)
@@ -59,7 +64,7 @@ class PlaylistLoader:
         redirected = canonical(final) != canonical(url)
         # The final URL has no user-info; where it is the URL asked for, its own holds for segments.
         base = final if redirected else url
-        parsed = await asyncio.to_thread(self._parse, answer.body, base, variables)
+        parsed = await _aside(self._parse, answer.body, base, variables)
         if redirected:
             await to_the_end(noted.write(redacted(final).encode()))
         await to_the_end(resource.write(answer.body))
@@ -100,3 +105,9 @@ class PlaylistLoader:
         if isinstance(parsed, MediaPlaylist):
             parsed.require_playable()
         return parsed
+
+
+async def _aside(function: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
+    """Call in a thread of its own: readers may block in all of the loop's."""
+    with ThreadPoolExecutor(1, "kithara-playlist") as aside:
+        return await asyncio.get_running_loop().run_in_executor(aside, function, *args)

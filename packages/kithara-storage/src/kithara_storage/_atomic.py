@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 from aiofiles.os import wrap
 
-from ._errors import DiskFull, ResourceMissing, from_os_error
+from ._errors import DiskFull, ResourceClosed, ResourceMissing, from_os_error
 from ._fs import FsOps
 from ._part import open_temporary, sweep_leftovers
 
@@ -17,15 +18,22 @@ from ._part import open_temporary, sweep_leftovers
 class AtomicResource:
     """One file that is replaced whole: readers see the old content or the new, never a mixture.
 
-    For playlists, keys and records. Each operation is one trip to the loop's thread pool.
+    For playlists, keys and records. Each operation is one trip to a thread of `executor`, by
+    default the loop's own; give another where that may be full of threads that wait for bytes.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, mode: int = 0o600, fs: FsOps | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: int = 0o600,
+        fs: FsOps | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self._path = Path(path)
         self._mode = mode
         self._fs = FsOps() if fs is None else fs
+        self._executor = executor
         self._on_full: Callable[[DiskFull], None] | None = None
 
     def __repr__(self) -> str:
@@ -51,9 +59,15 @@ class AtomicResource:
         self._on_full = told
 
     async def read(self) -> bytes:
-        """Return the content. Raises `ResourceMissing` if there is none, `StorageFailed`."""
+        """Return the content.
+
+        Raises `ResourceMissing` if there is none, `StorageFailed`, `ResourceClosed` if the
+        executor was shut down.
+        """
         try:
-            return await wrap(self._read)()
+            return await wrap(self._read)(executor=self._executor)
+        except RuntimeError as error:
+            raise ResourceClosed(path=self._path, operation="read") from error
         except FileNotFoundError as error:
             raise ResourceMissing(path=self._path) from error
         except OSError as error:
@@ -65,9 +79,12 @@ class AtomicResource:
         Of two writes at once, the one that ends last stays. Cancelled, it happens wholly or not
         at all. Raises `DiskFull` or `StorageFailed`: then the old content is still there, or
         (if only the folder could not be synced) the new one, which may not survive a power cut.
+        Raises `ResourceClosed` if the executor was shut down.
         """
         try:
-            await wrap(self._write)(bytes(data))
+            await wrap(self._write)(bytes(data), executor=self._executor)
+        except RuntimeError as error:
+            raise ResourceClosed(path=self._path, operation="write") from error
         except OSError as error:
             failure = from_os_error(error, path=self._path, operation="write")
             if self._on_full is None or not isinstance(failure, DiskFull):
