@@ -2,10 +2,15 @@
 
     python tests/soak_decode.py open 10000     open, read a little and close, per format
     python tests/soak_decode.py decode 24      decode hours of audio, per format
+    python tests/soak_decode.py bare 10000     PyAV's share: open, decode and close by it alone
     python tests/soak_decode.py arrive 1       hours of MP3 that arrive at 8 KiB/s, in virtual time
 
 Time is virtual: every kilobyte arrives by a hand-over from another thread, as it would from a
 network, only without the wait in between. What is counted is the processor time.
+
+Decoding is flat for every format. Opening is, too, where our own C extension decodes. PyAV 18 with
+FFmpeg 8 loses some 150 bytes of malloc's with every AAC codec that has decoded anything: 1.5 MiB in
+10,000 openings, in `bare` as much as in `open`, whatever is collected or trimmed.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import av
 from decode_files import Media
 
 from kithara_decode import AudioStream, open_decoder
@@ -101,6 +107,20 @@ def open_often(media: Media, cycles: int) -> None:
         say(f"{name}: {cycles} times, MiB: {sizes} {round(resident(), 1)}")
 
 
+def open_bare(media: Media, cycles: int) -> None:
+    for name, content in made(media).items():
+        if not name.endswith(("m4a", "aac")):
+            continue
+        sizes = []
+        for cycle in range(cycles):
+            with av.open(io.BytesIO(content), "r", buffer_size=65536) as container:
+                next(container.decode(audio=0))
+            if cycle % max(1, cycles // 5) == 0:
+                gc.collect()
+                sizes.append(round(resident(), 1))
+        say(f"{name}: PyAV alone, {cycles} times, MiB: {sizes} {round(resident(), 1)}")
+
+
 def decode_long(media: Media, hours: float) -> None:
     for name, content in made(media).items():
         sizes: list[float] = []
@@ -128,7 +148,7 @@ def arrive_slowly(media: Media, hours: float) -> None:
 
 
 def main() -> None:
-    runs = {"open": open_often, "decode": decode_long, "arrive": arrive_slowly}
+    runs = {"open": open_often, "bare": open_bare, "decode": decode_long, "arrive": arrive_slowly}
     with tempfile.TemporaryDirectory() as folder:
         runs[sys.argv[1]](Media(Path(folder)), int(sys.argv[2]))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from decode_files import Media
+from decode_files import Media, Seekable
 
 from kithara_decode import AudioStream, open_decoder
 
@@ -53,6 +54,32 @@ def test_decoders(media: Media, name: str) -> None:
 
     # A decoder that stayed would keep 64 KiB at the least: 6 MB in all.
     assert grown(work, 100) < 2500
+
+
+@pytest.mark.parametrize(
+    "name", ["leak.mp3", "leak.flac", "leak.ogg", "leak.m4a", "leak.aac", "leak.opus", "leak.wav"]
+)
+def test_nothing_waits_for_the_collector(media: Media, name: str) -> None:
+    """A closed decoder, its file with it, goes with the last name for it, wherever it stood."""
+    options = ("-c:a", "libvorbis") if name.endswith("ogg") else ()
+    content = media.coded(name, *options, frames=50_000).read_bytes()
+    gc.collect()
+    gc.disable()
+    try:
+        for target in (0, 1000, 30_000, None):
+            file = Seekable(content)
+            with open_decoder(file) as decoder:
+                if target is None:
+                    for _ in decoder.blocks(8192):
+                        pass
+                    target = 0
+                decoder.seek(target)
+                decoder.read(1000)
+            left = weakref.ref(file)
+            del file, decoder
+            assert left() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="needs /proc to measure memory")

@@ -100,6 +100,10 @@ class AvInput:
         self._name = container
         self._file = AvFile(source, seekable=seekable)
         self._failures: type[Exception] = av.FFmpegError
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._frames: Iterator[AudioFrame | DamagedPacket] = iter(())
+        # The packets up to the one that gave the first frame.
+        self._beginning: list[Packet[AudioStream]] = []
         try:
             self._container = av.open(
                 self._file,
@@ -121,11 +125,8 @@ class AvInput:
         self.holds_back = False  # leave what the codec holds at the end to `finish`
         self._codec: AudioCodecContext | None = self.stream.codec_context
         self._setup = _setup(self.stream.codec_context)
-        self._beginning: list[
-            Packet[AudioStream]
-        ] = []  # the packets up to the one that gave the first frame
         self._began = self._drains = False
-        self._packets: Iterator[Packet[AudioStream]] = self._container.demux(self.stream)
+        self._packets = self._container.demux(self.stream)
         self._frames = self._decode()
 
     def first_frame(self) -> AudioFrame:
@@ -213,6 +214,9 @@ class AvInput:
 
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""
+        self._frames = iter(())  # a generator in the middle keeps self alive
+        self._packets = iter(())
+        self._beginning.clear()
         self._container.close()
 
     def _choose_stream(self, av: ModuleType) -> AudioStream:
