@@ -24,7 +24,7 @@ from kithara_decode import (
 )
 from kithara_decode._pcm import Samples
 
-PROMPT = 0.1  # seconds within which a close must be through
+PROMPT = 1.0  # seconds: a tenth of it on an idle machine; who hangs takes longer by far
 FILES = {
     "seek.mp3": ("-b:a", "128k"), "seek.wav": (), "seek.flac": (),
     "vorbis.ogg": ("-c:a", "libvorbis"),

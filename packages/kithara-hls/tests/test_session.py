@@ -29,6 +29,8 @@ from kithara_net import HttpClient, NetError, UnexpectedStatus
 from kithara_net.testing import GeneratedContent, Server
 from kithara_stream import Cancelled, Reader
 
+PROMPT = 1.0  # seconds: a tenth of it on an idle machine; who hangs takes longer by far
+
 Record = Callable[..., Any]
 Open = Callable[..., HlsSource]
 
@@ -391,7 +393,7 @@ async def test_closing_anywhere_is_quick_and_wakes_readers(
         await blocked
     began = time.perf_counter()
     await session.aclose()
-    assert time.perf_counter() - began < 0.1
+    assert time.perf_counter() - began < PROMPT
     if where in made.resources:
         with pytest.raises(Cancelled):
             await blocked

@@ -20,6 +20,8 @@ from kithara_net import (
 )
 from kithara_net.testing import Behaviour, GeneratedContent, Server, pattern_bytes
 
+PROMPT = 1.0  # seconds: a tenth of it on an idle machine; who hangs takes longer by far
+
 SIZE = 5000
 WHOLE = pattern_bytes(0, SIZE)
 OTHER = WHOLE.translate(bytes(range(255, -1, -1)))
@@ -231,7 +233,7 @@ async def test_cancelling_at_any_step(
             finished = True
         except asyncio.CancelledError:
             pass
-        assert loop.time() - began < 0.1
+        assert loop.time() - began < PROMPT
     assert steps > 3
     resource.script = []
     await client.head(server.url("/a"))
@@ -253,7 +255,7 @@ async def test_cancelling_while_a_stalled_body_is_waited_for(
     with pytest.raises(asyncio.CancelledError):
         await task
     await server.wait_for(lambda: server.connections == 0)
-    assert asyncio.get_running_loop().time() - began < 0.1
+    assert asyncio.get_running_loop().time() - began < PROMPT
 
 
 @pytest.mark.parametrize("wrap", [lambda client: client, lambda client: RetryNet(client)])
