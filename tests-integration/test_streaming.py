@@ -29,6 +29,8 @@ from sample import RATE
 from servers import Nginx, free_port, wait_for_port
 from workspace import ROOT
 
+PROMPT = 1.0  # seconds: a tenth of it on an idle machine; who hangs takes longer by far
+
 
 @pytest.fixture
 def slow_link() -> Iterator[Callable[[int], int]]:
@@ -178,7 +180,7 @@ async def test_closing_wakes_a_decoder_that_waits_for_bytes(media: Path, tmp_pat
             waiting = asyncio.create_task(drain(track))
             await server.wait_for(lambda: server.requests[0].sent >= 60_000)
             started = time.monotonic()
-        assert time.monotonic() - started < 0.1
+        assert time.monotonic() - started < PROMPT
         with pytest.raises((Cancelled, StopAsyncIteration)):
             await waiting
     assert asyncio.all_tasks() == {asyncio.current_task()}
