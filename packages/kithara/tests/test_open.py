@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 import kithara
+from kithara._urls import shown
 from kithara_assets import OfflineMiss, asset_store
 from kithara_decode import UnsupportedFormat
 from kithara_file import Unreadable
@@ -69,6 +70,19 @@ def test_offline_and_never_seen(cache: Path) -> None:
     with pytest.raises(OfflineMiss):
         kithara.open("http://127.0.0.1:9/a.wav", cache=cache, offline=True)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://me:secret@example.org:8443/a.mp3?t=secret#x", "https://example.org:8443/a.mp3"),
+        ("http://user@[::1/a?secret", "http://[::1/a"),
+        ("http://example.org/a@b.mp3", "http://example.org/a@b.mp3"),
+        ("music/a?b#c.mp3", "music/a?b#c.mp3"),
+    ],
+)
+def test_what_of_a_url_is_shown(url: str, seen: str) -> None:
+    assert shown(url) == seen
 
 
 @pytest.mark.parametrize("url", ["", "a.wav", "ftp://host/a.wav", "http://", "http://[/a.wav"])
