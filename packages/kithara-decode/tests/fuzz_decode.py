@@ -27,6 +27,7 @@ from kithara_decode._pcm import SampleType
 
 HANG_SECONDS = 30
 MOST_FRAMES = 100_000
+MOST_MIB = 1000
 FFMPEG: dict[str, tuple[str, ...]] = {
     "s.mp3": ("-b:a", "64k"), "bare.mp3": ("-q:a", "6", "-write_xing", "0"), "s.mp2": (),
     "s.ogg": ("-c:a", "libvorbis"), "s.opus": ("-c:a", "libopus", "-ar", "48000"),
@@ -123,8 +124,10 @@ def main() -> None:
         except BaseException:
             print(f"run {number}", file=sys.stderr)  # noqa: T201 - a command's output
             raise
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        if peak > MOST_MIB:
+            raise MemoryError(f"run {number} took {peak} MiB")
         if number % 5000 == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             print(f"run {number}: {peak} MiB at most", flush=True)  # noqa: T201 - as above
     faulthandler.cancel_dump_traceback_later()
     print(f"{number + 1 - arguments.first} runs, no crash, no hang")  # noqa: T201 - as above

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,18 @@ def test_cut_headers_are_typed_errors(media: Media, keep: int) -> None:
         with pytest.raises((CorruptAudio, UnsupportedFormat)) as refusal:
             open_decoder(io.BytesIO(content))
         assert "\n" not in str(refusal.value)
+
+
+def test_a_box_takes_no_more_memory_than_it_has_bytes(media: Media) -> None:
+    content = bytearray(media.coded("fast.m4a", *CODED["fast.m4a"], frames=FRAMES).read_bytes())
+    content[:4] = (1 << 30).to_bytes(4)
+    tracemalloc.start()
+    try:
+        with pytest.raises((CorruptAudio, UnsupportedFormat)):
+            open_decoder(Unseekable(bytes(content)))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def joined(folder: Path, playlist: str) -> bytes:

@@ -56,7 +56,7 @@ class AvFile:
         """Return at most size bytes, none at the end and after a failure."""
         if self.error is not None:
             return b""
-        block = memoryview(bytearray(size))
+        block = memoryview(bytearray(min(size, BUFFER_BYTES)))  # FFmpeg asks for a box at once
         try:
             got = self._source.read_at(self._position, block)
         except BaseException as exc:  # noqa: BLE001 - kept, and raised again behind FFmpeg
