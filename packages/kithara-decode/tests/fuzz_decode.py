@@ -15,14 +15,18 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from decode_files import Media, Seekable, Unseekable
 
-from kithara_decode import DecodeError, open_decoder
+from kithara_decode import AudioStream, DecodeError, SpanFiles, open_decoder
 from kithara_decode._pcm import SampleType
 
 HANG_SECONDS = 30
@@ -36,6 +40,8 @@ FFMPEG: dict[str, tuple[str, ...]] = {
     "s.aiff": (), "tags.mp3": ("-metadata", "title=Some title", "-id3v2_version", "3"),
 }  # fmt: skip
 WITH_AV: dict[str, tuple[str, ...]] = {
+    "frag.mp4": ("-c:a", "aac", "-movflags", "+empty_moov", "-frag_duration", "20000"),
+    "opus.mka": ("-c:a", "libopus", "-ar", "48000"),
     "s.aac": (), "s.m4a": (), "alac.m4a": ("-c:a", "alac"), "s.ts": ("-c:a", "aac"), "s.mka": (),
 }  # fmt: skip
 
@@ -103,6 +109,34 @@ def decode(rng: random.Random, content: bytes) -> None:
         pass
 
 
+class Spans:
+    """Damaged files, each a span of one stream."""
+
+    def __init__(self, contents: list[bytes]) -> None:
+        self._contents = contents
+
+    def spans(self) -> Iterator[Unseekable]:
+        for number, content in enumerate(self._contents):
+            span = Unseekable(content)
+            span.container, span.timeline = None, 0  # type: ignore[attr-defined]  # what a span has
+            span.seconds = Fraction(number, 20)  # type: ignore[attr-defined]  # as above
+            yield span
+
+    def close(self) -> None:
+        pass
+
+
+def play(rng: random.Random, contents: list[bytes]) -> None:
+    spans = cast("SpanFiles", Spans(contents))
+    with AudioStream(spans, strict=rng.random() < 0.2) as stream:
+        for _ in range(rng.randrange(1, 4)):
+            with suppress(DecodeError):
+                if rng.random() < 0.3:
+                    stream.seek(rng.random() / 5)
+                for _ in islice(stream, rng.choice((1, 100))):
+                    pass
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
@@ -120,7 +154,11 @@ def main() -> None:
         rng = random.Random(number)
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         try:
-            decode(rng, mutated(rng, kinds))
+            if rng.random() < 0.2:
+                kind = rng.choice(kinds)  # of one kind, so that a codec may go on
+                play(rng, [mutated(rng, [kind]) for _ in range(rng.randrange(1, 4))])
+            else:
+                decode(rng, mutated(rng, kinds))
         except BaseException:
             print(f"run {number}", file=sys.stderr)  # noqa: T201 - a command's output
             raise

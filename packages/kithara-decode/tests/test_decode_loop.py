@@ -147,22 +147,43 @@ def test_what_an_edit_drops_at_the_start_is_no_frame_of_the_stream(media: Media)
         assert np.array_equal(everything(stream), whole[1024:])
 
 
-def test_a_first_access_unit_without_sound_is_no_frame_of_the_stream(corpora: Path) -> None:
-    """As in this stream, whose first packet FFmpeg decodes to nothing."""
+def silent_start(corpora: Path) -> Segmented:
+    """A stream whose first packet FFmpeg decodes to nothing."""
     folder = corpora / "hls/shaka-hls-ts-aac"
     segmented = Segmented.__new__(Segmented)
     segmented.init = b""
     segmented.segments = [(folder / f"segment_{n}.ts").read_bytes() for n in range(8)]
     segmented.seconds = [Fraction(n * 186 * 1024, 48000) for n in range(8)]
+    return segmented
+
+
+@pytest.mark.parametrize("step", [1 << 30, 1])
+def test_a_first_access_unit_without_sound_is_no_frame_of_the_stream(
+    corpora: Path, step: int
+) -> None:
+    segmented = silent_start(corpora)
     with AudioStream(TimedFiles(segmented)) as stream:
         whole = everything(stream)
         assert len(whole) == 1487 * 1024
-        for seconds in (8.227, 30.0, 0.5):
-            stream.seek(seconds)
-            data = next(stream).data
-            start = round(seconds * 48000)
-            there = whole[start : start + len(data)]
-            assert np.dot(data[:, 0], there[:, 0]) > 0.9 * np.sum(there[:, 0] ** 2)
+    played, unplayed = (AudioStream(TimedFiles(segmented, step=step)) for _ in range(2))
+    with played, unplayed:
+        next(played)
+        for stream in (played, unplayed):
+            for seconds in (8.227, 30.0, 0.5, 3.99, 0.0, 4.2):
+                stream.seek(seconds)
+                start = round(seconds * 48000)
+                chunk = next(stream)
+                assert chunk.start == start
+                there = whole[start : start + len(chunk.data)]
+                assert rms(chunk.data - there) < 0.3 * rms(there)  # its noise is drawn at random
+
+
+def test_a_start_that_cannot_be_read_stops_no_seek(corpora: Path) -> None:
+    segmented = silent_start(corpora)
+    segmented.segments[0] = b"gone"
+    with AudioStream(TimedFiles(segmented)) as stream:
+        stream.seek(8.0)
+        assert next(stream).start == 8 * 48000
 
 
 def test_a_seek_before_anything_was_read_fetches_nothing_else(media: Media) -> None:

@@ -29,6 +29,10 @@ OPUS_CONVERGES = 0.3
 AAC_PRIMING = 1024  # frames by which AAC lags what went in, if no edit says so: its overlap
 _DTYPES = {"u8": "uint8", "s16": "int16", "s32": "int32", "flt": "float32", "dbl": "float64"}
 SOON = Lead().converges
+HEADLESS = (
+    "adts",
+    "mpegts",
+)  # containers of AAC whose encoder may put no sound into its first unit
 DAMAGED = "a packet cannot be decoded"
 EDIT_SLACK = 2048  # frames by which an MP4 edit may outlast its packets, by rounding
 
@@ -139,6 +143,7 @@ class AvDecoder(BaseDecoder):
             dropped=dropped + self._trimmed,
             unit=unit,
             converges=OPUS_CONVERGES if stream.codec_context.name == "opus" else SOON,
+            sure=stream.codec_context.name != "aac" or self._container not in HEADLESS,
         )
 
     def hold_back(self) -> None:

@@ -172,7 +172,9 @@ class DecodeLoop:
             gap = round(off)
             self._note(iter((Loss(frame=self._frame, frames=gap, reason=GAP),)))
             span.follow(end + gap)
-            self._put(np.zeros((gap, span.output.channels), np.float32), span)
+            for start in range(0, gap, self._chunk_frames):
+                frames = min(gap - start, self._chunk_frames)
+                self._put(np.zeros((frames, span.output.channels), np.float32), span)
         else:
             span.follow(end, unused=round(-off / span.ratio))
 
@@ -205,26 +207,45 @@ class DecodeLoop:
     # seeks
 
     def _go_to(self, seconds: float) -> None:
-        if isinstance(self._source, SeeksTime):
-            begin = self._source.seek_time(max(0.0, seconds - self._preroll))
-        else:
-            begin = None
-        if begin is not None:
-            self._start_spans()
-            if (file := next(self._files or iter(()), None)) is None:
-                return
-            span = self._span = self._open(file)
-            if span.decoder.lead.converges > self._preroll:
-                self._preroll = span.decoder.lead.converges
-                self._go_to(seconds)
-                return
-            own, untold = span.own_place(begin), span.decoder.lead.untold * span.ratio
-            place = self._axis.place(span.timeline, own, own + untold)
-            self._frame = span.begin_at(place)
-            self._target = round(seconds * span.output.sample_rate)
-        elif first := self._span or self._open_next():
+        if isinstance(self._source, SeeksTime) and self._go_by_time(self._source, seconds):
+            return
+        if first := self._span or self._open_next():
             self._target = round(seconds * first.output.sample_rate)
             self._seek_frame(first, self._target)
+
+    def _go_by_time(self, source: SeeksTime, seconds: float, *, measured: bool = False) -> bool:
+        """Begin anew at a place a little before a time; False where the source finds none."""
+        begin = source.seek_time(max(0.0, seconds - self._preroll))
+        if begin is None:
+            return False
+        self._start_spans()
+        if (file := next(self._files or iter(()), None)) is None:
+            return True
+        span = self._span = self._open(file)
+        lead = span.decoder.lead
+        if lead.converges > self._preroll:
+            self._preroll = lead.converges
+            return self._go_by_time(source, seconds)
+        if begin and self._axis.is_empty and not lead.sure and not measured:
+            self._measure_start(source)
+            return self._go_by_time(source, seconds, measured=True)
+        own, untold = span.own_place(begin), lead.untold * span.ratio
+        place = self._axis.place(span.timeline, own, own + untold)
+        self._frame = span.begin_at(place)
+        self._target = round(seconds * span.output.sample_rate)
+        return True
+
+    def _measure_start(self, source: SeeksTime) -> None:
+        """Learn from the very first access units where the sound begins, if they are to be had."""
+        try:
+            begin = source.seek_time(0.0)
+            self._start_spans()
+            file = None if begin is None else next(self._files or iter(()), None)
+            if begin == 0 and file is not None:
+                span = self._span = self._open(file)
+                self._axis.place(span.timeline, span.own_place(begin), 0)
+        except Exception:  # noqa: BLE001 - whatever the source raises: what was asked for may do
+            return
 
     def _seek_frame(self, span: SpanDecoding, target: int) -> None:
         """Go to a frame, or before it, in a source that knows no times."""

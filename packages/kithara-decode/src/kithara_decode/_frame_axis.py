@@ -14,7 +14,8 @@ class Lead:
     its start; `untold` more, by the custom of the codec, are not. `dropped` frames were dropped at
     the start of this input, which may be the middle. `unit` is the frames of an access unit where
     all are equal, else 1. `converges` is how many seconds a decoder that begins in the middle needs
-    until it gives what a linear one gives.
+    until it gives what a linear one gives. `sure` is False where access units at the very start may
+    give no frame, and only those tell.
     """
 
     told: int = 0
@@ -22,6 +23,7 @@ class Lead:
     dropped: int = 0
     unit: int = 1
     converges: float = 0.1
+    sure: bool = True
 
     def first_frame(self, seconds: Fraction, rate: int) -> int:
         """Return which frame of the sound the first one decoded here is; negative before it.
@@ -46,6 +48,11 @@ class FrameAxis:
 
     def __init__(self) -> None:
         self._shifts: dict[int, Fraction] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no clock was met yet."""
+        return not self._shifts
 
     def place(self, timeline: int, own: Fraction, position: int | Fraction) -> Fraction:
         """Return where a span begins.
