@@ -215,3 +215,21 @@ async def test_a_switch_and_a_seek_share_the_clock(
         session.select_variant(1)
         assert await asyncio.to_thread(reader.seek_time, 7.0) == 6
         assert await asyncio.to_thread(rest, reader) == b"".join(made[1].parts[3:])
+
+
+async def test_segments_that_come_before_the_first_of_a_span_do_not_tell_when_it_is_heard(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().at("0.aac", 0).discontinuity()
+    for number in range(1, 5):
+        made.at(f"{number}.aac", number * 230_000)
+    made.publish()
+    made.resources["1.aac"].behaviour = {"stall_after": 20}
+    async with source(made.url) as session:
+        view = session.source()
+        span = asyncio.create_task(asyncio.to_thread(view.span_at, len(made.parts[0])))
+        await server.wait_for(lambda: any(r.finished for r in server.requests_for("/music/2.aac")))
+        made.resources["1.aac"].release()
+        found = await span
+        assert found is not None
+        assert (found.timeline, found.seconds) == (1, Fraction(5, 2))

@@ -74,6 +74,8 @@ class Delivery:
         if step.part is None:
             return
         step.timed = True
+        if not step.opens_span:
+            return  # it may have come before the one that does
         known = times.is_exact(step.index) or self.tells_time or times.run(step.index) > 0
         self._table.set_seconds(step.part.span, times.start_of(step.index) if known else None)
 
@@ -92,11 +94,13 @@ class Delivery:
                 if not _can_be_laid(step.init):
                     return False
                 self._spans += 1
+                step.opens_span = True
                 step.init_part = self._lay(step, step.init, index=None)
                 return True
             if not _can_be_laid(segment):
                 return False
             self._spans += 1
+            step.opens_span = True
         elif not _can_be_laid(segment):
             return False
         step.part = self._lay(step, segment, index=step.index)

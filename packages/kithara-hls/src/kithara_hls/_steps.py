@@ -52,6 +52,7 @@ class Step:
     init_part: Part | None = None
     part: Part | None = None
     failure: HlsError | None = None
+    opens_span: bool = False
     timed: bool = False
 
     @property
