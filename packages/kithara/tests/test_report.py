@@ -219,6 +219,22 @@ def test_each_segment_is_a_bar_of_its_own_time_and_fate() -> None:
     assert [facts["tabindex"] for facts, _ in page.bars][:2] == ["0", "-1"]
 
 
+def test_behind_a_seek_back_the_last_choice_holds() -> None:
+    record = record_of(
+        noted(0.1, selected(LOW, 0, "start", 1e5)),
+        *segment(0, 0.2, 0.3),
+        noted(0.4, selected(HIGH, 8, "up", 1e6)),
+        noted(0.5, TimeSought(seconds=6.0, landed=6.0, index=1)),
+        *segment(1, 0.6, 0.7),
+        noted(0.8, selected(LOW, 3, "down", 1e5)),
+        *segment(2, 0.9, 1.0),
+        *segment(3, 1.1, 1.2),
+    )
+    found = digest(record)
+    assert [(bar.index, bar.variant) for bar in found.bars] == [(0, 0), (1, 1), (2, 1), (3, 0)]
+    assert found.switches == 2
+
+
 def test_seams_seeks_and_losses_are_where_they_were() -> None:
     found = digest(SESSION)
     assert found.seams == [(18.0, "variant 1")]

@@ -132,6 +132,8 @@ class _Reading:
                 self._tell(at, f"segment {event.index} was left out: {event.error}", bad=True)
             case TimeSought():
                 self._jumps.append(at)
+                if self._selected:  # the last choice holds wherever it goes on
+                    self._selected.append((0, self._selected[-1][1]))
             case VariantSelected():
                 self._select(at, event)
             case VariantApplied():
