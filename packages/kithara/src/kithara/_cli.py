@@ -4,14 +4,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 from rich.markup import escape
-
-from kithara_decode import PcmChunk
 
 from ._cache import default_cache
 from ._cache_cli import app as cache_app
@@ -39,6 +36,7 @@ from ._cli_options import (
     parse_variant,
 )
 from ._complaints import Output, complaints, errors, name_of
+from ._facts import facts_of, lines_of, moment_of, origin, stretch
 from ._open import STRETCH_LOOK_AHEAD
 from ._open import fetch as fetch_url
 from ._open import open as open_track
@@ -47,7 +45,6 @@ from ._play import play as play_chunks
 from ._progress import Moment
 from ._track import Track
 from ._units import clock, megabytes
-from ._urls import shown
 from ._voice import Voice
 
 app = typer.Typer(
@@ -283,73 +280,6 @@ def info(
             for number, line in enumerate(lines_of(name, value)):
                 label = "" if number else name.replace("_", " ")
                 output.print(f"[dim]{label:<12}[/dim] {escape(line)}", soft_wrap=True)
-
-
-def facts_of(track: Track) -> dict[str, object]:
-    """What a track is."""
-    return {
-        "url": shown(track.url),
-        "kind": track.kind,
-        "container": track.container,
-        "sample_rate": track.spec.sample_rate,
-        "channels": track.spec.channels,
-        "layout": track.spec.layout,
-        "bits": track.spec.bits,
-        "duration": track.duration,
-        "bytes": track.length,
-        "tags": dict(track.tags),
-        "variants": list(track.variants),
-        "variant": track.variant,
-    }
-
-
-def lines_of(name: str, value: object) -> Iterator[str]:
-    """The lines of one fact; none where there is nothing to tell."""
-    match value:
-        case None:
-            return
-        case dict():
-            yield from (f"{key}: {text}" for key, text in value.items())
-        case list():
-            yield from map(str, value)
-        case float():
-            yield clock(value)
-        case int() if name in ("bytes", "received", "cached"):
-            yield megabytes(value)
-        case _:
-            yield str(value)
-
-
-def moment_of(track: Track) -> Moment:
-    """How far a track is."""
-    return Moment(
-        done=track.position,
-        total=track.duration,
-        stats=track.stats,
-        buffered=track.decoding.seconds_buffered,
-        variant=track.variant,
-    )
-
-
-def stretch(track: Track, start: float, seconds: float | None) -> Iterator[PcmChunk]:
-    """The chunks of a track from `start` on, cut where `seconds` of sound are over."""
-    if start:
-        track.seek(start)
-    left = float("inf") if seconds is None else round(seconds * track.spec.sample_rate)
-    while left > 0 and (chunk := next(track, None)) is not None:
-        if len(chunk.data) > left:
-            chunk = replace(chunk, data=chunk.data[: int(left)])
-        left -= len(chunk.data)
-        yield chunk
-
-
-def origin(track: Track) -> str:
-    """Where the bytes came from, as a sentence's end."""
-    stats = track.stats
-    return (
-        f"{megabytes(stats.bytes_received)} from the network, "
-        f"{megabytes(stats.bytes_cached)} from the cache"
-    )
 
 
 def voice_for(url: str, *, timed: bool, as_json: bool, piped: bool = False) -> Voice:

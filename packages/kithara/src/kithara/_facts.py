@@ -1,0 +1,78 @@
+"""What a command tells of a track, and the stretch of it that was asked for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kithara_decode import PcmChunk
+
+from ._progress import Moment
+from ._track import Track
+from ._units import clock, megabytes
+from ._urls import shown
+
+
+def facts_of(track: Track) -> dict[str, object]:
+    """What a track is."""
+    return {
+        "url": shown(track.url),
+        "kind": track.kind,
+        "container": track.container,
+        "sample_rate": track.spec.sample_rate,
+        "channels": track.spec.channels,
+        "layout": track.spec.layout,
+        "bits": track.spec.bits,
+        "duration": track.duration,
+        "bytes": track.length,
+        "tags": dict(track.tags),
+        "variants": list(track.variants),
+        "variant": track.variant,
+    }
+
+
+def lines_of(name: str, value: object) -> Iterator[str]:
+    """The lines of one fact; none where there is nothing to tell."""
+    match value:
+        case None:
+            return
+        case dict():
+            yield from (f"{key}: {text}" for key, text in value.items())
+        case list():
+            yield from map(str, value)
+        case float():
+            yield clock(value)
+        case int() if name in ("bytes", "received", "cached"):
+            yield megabytes(value)
+        case _:
+            yield str(value)
+
+
+def moment_of(track: Track) -> Moment:
+    """How far a track is."""
+    return Moment(
+        done=track.position,
+        total=track.duration,
+        stats=track.stats,
+        buffered=track.decoding.seconds_buffered,
+        variant=track.variant,
+    )
+
+
+def stretch(track: Track, start: float, seconds: float | None) -> Iterator[PcmChunk]:
+    """The chunks of a track from `start` on, cut where `seconds` of sound are over."""
+    if start:
+        track.seek(start)
+    left = float("inf") if seconds is None else round(seconds * track.spec.sample_rate)
+    while left > 0 and (chunk := next(track, None)) is not None:
+        if len(chunk.data) > left:
+            chunk = replace(chunk, data=chunk.data[: int(left)])
+        left -= len(chunk.data)
+        yield chunk
+
+
+def origin(track: Track) -> str:
+    """Where the bytes came from, as a sentence's end."""
+    stats = track.stats
+    return (
+        f"{megabytes(stats.bytes_received)} from the network, "
+        f"{megabytes(stats.bytes_cached)} from the cache"
+    )
