@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import tracemalloc
+from itertools import takewhile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,6 +21,8 @@ from kithara_decode import (
     UnsupportedFormat,
     open_decoder,
 )
+from kithara_decode._pcm import SampleType
+from kithara_decode._scale import scaled
 
 pytest.importorskip("av")
 
@@ -77,6 +82,27 @@ def test_unseekable_input_gives_the_same_samples(media: Media, name: str, head: 
         assert np.array_equal(everything(decoder), whole)
         with pytest.raises(SeekRefused):
             decoder.seek(0)
+
+
+@pytest.mark.parametrize("dtype", get_args(SampleType))
+@pytest.mark.parametrize("name", ["fast.m4a", "plain.aac", "alac.m4a", "audio.ts", "flac.mka"])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_reads_of_any_size_give_the_same_samples(
+    media: Media, name: str, dtype: SampleType, channels: int
+) -> None:
+    options = CODED.get(name, ("-c:a", "flac"))
+    content = media.coded(name, *options, frames=20_000, channels=channels).read_bytes()
+    rng = random.Random(name)
+    with open_decoder(io.BytesIO(content)) as decoder:
+        whole = scaled(decoder.read(30_000), dtype)
+    with open_decoder(io.BytesIO(content), dtype=dtype) as decoder:
+        sizes = iter(lambda: rng.choice((1, 100, 1023, 1024, 1025, 4096)), 0)
+        parts = list(takewhile(len, map(decoder.read, sizes)))
+    found = np.concatenate(parts)
+    assert found.dtype == dtype
+    if dtype == "int32" and name in ("alac.m4a", "flac.mka"):
+        found = found >> 16 << 16  # floats hold no more
+    assert np.array_equal(found, whole)
 
 
 def test_an_index_at_the_tail_of_unseekable_input_is_an_error(media: Media) -> None:

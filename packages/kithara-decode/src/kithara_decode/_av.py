@@ -19,7 +19,9 @@ from ._scale import scaled
 from ._tags import merged_tags
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from av.audio.frame import AudioFrame
+    from av.audio.plane import AudioPlane
 
     from ._input import Input
 
@@ -28,6 +30,7 @@ PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: 
 OPUS_CONVERGES = 0.3
 AAC_PRIMING = 1024  # frames by which AAC lags what went in, if no edit says so: its overlap
 _DTYPES = {"u8": "uint8", "s16": "int16", "s32": "int32", "flt": "float32", "dbl": "float64"}
+_PLANAR = {"int16": "s16p", "int32": "s32p", "float32": "fltp", "float64": "dblp"}
 SOON = Lead().converges
 HEADLESS = (
     "adts",
@@ -48,6 +51,7 @@ class AvDecoder(BaseDecoder):
         self._source = source
         self._options = options
         self._container = container
+        self._plain = _PLANAR[options.dtype]
         layout = None
         head = b""
         if container == "mp4":
@@ -170,14 +174,32 @@ class AvDecoder(BaseDecoder):
         limit = len(out)
         if self._frames is not None:  # an AAC edit ends within a packet
             limit = min(limit, self._frames - self._next)
-        if limit <= 0 or not self._load():
+        if limit <= 0:
             return 0
+        if not len(self._pending):
+            frame = self._next_frame()
+            if frame is None:
+                return 0
+            if self._goes_into(frame, limit, out.shape[1]):
+                _interleave(frame, out)
+                self._next += frame.samples
+                return frame.samples
+            self._take(frame)
         if self._pending.shape[1] != out.shape[1] or self._pending_rate != self._spec.sample_rate:
             self._check_format(self._next)
         count = min(limit, len(self._pending))
         out[:count] = self._pending[:count]
         self._drop(count)
         return count
+
+    def _goes_into(self, frame: AudioFrame, limit: int, channels: int) -> bool:
+        """Tell whether nothing is to be done with a frame but to put its planes side by side."""
+        return (
+            frame.samples <= limit
+            and frame.format.name == self._plain
+            and frame.layout.nb_channels == channels
+            and frame.sample_rate == self._spec.sample_rate
+        )
 
     def _take(self, frame: AudioFrame) -> None:
         self._pending = _samples(frame, self._options)
@@ -193,15 +215,22 @@ class AvDecoder(BaseDecoder):
 
     def _load(self) -> bool:
         """Make sure that samples are pending; False at the end and at a loss."""
-        while not len(self._pending):
-            frame = self._av.next_frame()
+        if not len(self._pending):
+            frame = self._next_frame()
             if frame is None:
-                return False
-            if isinstance(frame, DamagedPacket):
-                self._pass_over(frame)
                 return False
             self._take(frame)
         return True
+
+    def _next_frame(self) -> AudioFrame | None:
+        """Return the next frame that is not empty; None at the end and at a loss."""
+        while (frame := self._av.next_frame()) is not None:
+            if isinstance(frame, DamagedPacket):
+                self._pass_over(frame)
+                return None
+            if frame.samples:
+                return frame
+        return None
 
     def _pass_over(self, packet: DamagedPacket) -> None:
         """Let silence stand for a packet where a sample table tells its length."""
@@ -251,23 +280,31 @@ class AvDecoder(BaseDecoder):
 
 
 def _samples(frame: AudioFrame, options: Options) -> AnySamples:
-    """Return a frame's samples as (frames, channels) of the wanted type.
-
-    Plane by plane: PyAV's own arrays take longer than the decoding of AAC.
-    """
-    name, samples, planes = frame.format.name, frame.samples, frame.planes
+    """Return a frame's samples as (frames, channels) of the wanted type."""
+    name, samples, channels = frame.format.name, frame.samples, frame.layout.nb_channels
     dtype = _DTYPES[name.removesuffix("p")]
-    # Planes are buffers, which their types do not say.
-    if len(planes) == 1:
-        count = samples * frame.layout.nb_channels
-        flat = np.frombuffer(planes[0], dtype, count)  # type: ignore[call-overload]  # see above
-        array = flat.reshape(samples, -1).copy()
+    array: AnySamples = np.empty((samples, channels), dtype)
+    if name.endswith("p"):
+        _interleave(frame, array)
     else:
-        array = np.empty((samples, len(planes)), dtype)
-        for channel, plane in enumerate(planes):
-            flat = np.frombuffer(plane, dtype, samples)  # type: ignore[call-overload]  # see above
-            array[:, channel] = flat
+        array[:] = _plane(frame.planes[0], dtype, samples * channels).reshape(samples, channels)
     return array if dtype == options.dtype else scaled(array, options.dtype)
+
+
+def _interleave(frame: AudioFrame, out: AnySamples) -> None:
+    """Write the planes of a frame to the beginning of an array of its type.
+
+    One by one: PyAV's own arrays take longer than the decoding of AAC.
+    """
+    samples = frame.samples
+    for channel, plane in enumerate(frame.planes):
+        out[:samples, channel] = _plane(plane, out.dtype, samples)
+
+
+def _plane(plane: AudioPlane, dtype: npt.DTypeLike, count: int) -> AnySamples:
+    # Planes are buffers, which their type does not say.
+    samples: AnySamples = np.frombuffer(plane, dtype, count)  # type: ignore[call-overload]  # as above
+    return samples
 
 
 BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from ._errors import CorruptAudio, UnsupportedFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
     from av.audio.codeccontext import AudioCodecContext
@@ -100,10 +100,6 @@ class AvInput:
         self._name = container
         self._file = AvFile(source, seekable=seekable)
         self._failures: type[Exception] = av.FFmpegError
-        self._packets: Iterator[Packet[AudioStream]] = iter(())
-        self._frames: Iterator[AudioFrame | DamagedPacket] = iter(())
-        # The packets up to the one that gave the first frame.
-        self._beginning: list[Packet[AudioStream]] = []
         try:
             self._container = av.open(
                 self._file,
@@ -125,9 +121,11 @@ class AvInput:
         self.holds_back = False  # leave what the codec holds at the end to `finish`
         self._codec: AudioCodecContext | None = self.stream.codec_context
         self._setup = _setup(self.stream.codec_context)
-        self._began = self._drains = False
-        self._packets = self._container.demux(self.stream)
-        self._frames = self._decode()
+        self._began = self._drains = self._ended = False
+        self._packets: Iterator[Packet[AudioStream]] = self._container.demux(self.stream)
+        # The packets up to the one that gave the first frame.
+        self._beginning: list[Packet[AudioStream]] = []
+        self._frames: Iterator[AudioFrame | DamagedPacket] = iter(())  # what the last packet gave
 
     def first_frame(self) -> AudioFrame:
         """Return the first decoded frame; an input without any is refused."""
@@ -141,7 +139,11 @@ class AvInput:
     def next_frame(self) -> AudioFrame | DamagedPacket | None:
         """Return the next decoded frame, or what stands for it, None at the end."""
         frame = next(self._frames, None)
-        self._raise_kept()
+        while frame is None and not self._ended:
+            self._frames = iter(self._decode())
+            frame = next(self._frames, None)
+        if self._file.error is not None:
+            self._raise_kept()
         return frame
 
     def seconds_before(self, first: AudioFrame) -> Fraction:
@@ -161,7 +163,7 @@ class AvInput:
         if self._codec is not None:
             self._codec.flush_buffers()
         self._packets = self._container.demux(self.stream)
-        self._frames = self._decode()
+        self._frames, self._ended = iter(()), False
 
     def continue_from(self, before: AvInput) -> bool:
         """Decode from the first frame on with the codec that decoded another input to its end.
@@ -173,7 +175,7 @@ class AvInput:
             return False
         self._codec, before._codec = before._codec, None
         self._packets = chain(self._beginning, self._packets)
-        self._frames = self._decode()
+        self._frames, self._ended = iter(()), False
         return True
 
     def finish(self) -> list[AudioFrame]:
@@ -214,9 +216,6 @@ class AvInput:
 
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""
-        self._frames = iter(())  # a generator in the middle keeps self alive
-        self._packets = iter(())
-        self._beginning.clear()
         self._container.close()
 
     def _choose_stream(self, av: ModuleType) -> AudioStream:
@@ -232,29 +231,33 @@ class AvInput:
                     other.discard = av.stream.Discard.all
         return stream
 
-    def _decode(self) -> Iterator[AudioFrame | DamagedPacket]:
+    def _decode(self) -> Iterable[AudioFrame | DamagedPacket]:
+        """Return what the next packet gives, which may be nothing."""
         try:
-            for packet in self._packets:
-                if not packet.size:  # the end of the input, which a codec takes for its own
-                    self._drains = self._codec is not None and self._codec.codec.delay
-                    if not self.holds_back:
-                        yield from self.finish()
-                    return
-                if not self._began:
-                    self._beginning.append(packet)
-                if self._codec is None:  # it went on in another input
-                    return
-                try:
-                    frames = self._codec.decode(packet)
-                except self._failures:  # of many types, by what the damage looks like
-                    # Players go on as well: streams may begin or be joined within a packet.
-                    time = (packet.duration or 0) * (packet.time_base or Fraction(0))
-                    yield DamagedPacket(seconds=time)
-                    continue
-                self._began = self._began or bool(frames)
-                yield from frames
+            packet = next(self._packets, None)
         except self._failures as exc:
             self._raise(exc, "cannot be decoded further")
+        if packet is None:
+            self._ended = True
+            return ()
+        if not packet.size:  # the end of the input, which a codec takes for its own
+            self._ended = True
+            self._drains = self._codec is not None and self._codec.codec.delay
+            return () if self.holds_back else self.finish()
+        if not self._began:
+            self._beginning.append(packet)
+        if self._codec is None:  # it went on in another input
+            self._ended = True
+            return ()
+        try:
+            frames = self._codec.decode(packet)
+        except self._failures:  # of many types, by what the damage looks like
+            # Players go on as well: streams may begin or be joined within a packet.
+            time = (packet.duration or 0) * (packet.time_base or Fraction(0))
+            return (DamagedPacket(seconds=time),)
+        if frames:
+            self._began = True
+        return frames
 
     def _raise(self, exc: Exception, what: str) -> NoReturn:
         self._raise_kept()
