@@ -146,6 +146,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         kinds = seeds(Path(folder), av=arguments.av)
+    faulthandler.enable()
     began = time.monotonic()
     number = arguments.first
     for number in range(arguments.first, arguments.first + arguments.runs):

@@ -176,6 +176,12 @@ def joined(
         return everything(stream), tuple((loss.frame, loss.frames) for loss in stream.losses)
 
 
+@pytest.mark.parametrize(("source", "output"), [(44100, 800_000_000), (800_000_000, 44100)])
+def test_a_rate_that_no_sound_has_is_refused(source: int, output: int) -> None:
+    with pytest.raises(UnsupportedFormat, match="no sound needs"):
+        Conversion(PcmSpec(sample_rate=source, channels=1), PcmSpec(sample_rate=output, channels=1))
+
+
 def test_what_two_spans_hold_comes_once(flac: bytes) -> None:
     whole, losses = joined(flac, (0, 0), (29_000, 0), (59_000, 0))
     first = joined(flac, (0, 0))[0]

@@ -294,10 +294,11 @@ def _samples(frame: AudioFrame, options: Options) -> AnySamples:
 def _interleave(frame: AudioFrame, out: AnySamples) -> None:
     """Write the planes of a frame to the beginning of an array of its type.
 
-    One by one: PyAV's own arrays take longer than the decoding of AAC.
+    One by one: PyAV's own arrays take longer than the decoding of AAC. From eight channels on
+    PyAV finds planes that are none, behind the others.
     """
     samples = frame.samples
-    for channel, plane in enumerate(frame.planes):
+    for channel, plane in zip(range(frame.layout.nb_channels), frame.planes, strict=False):
         out[:samples, channel] = _plane(plane, out.dtype, samples)
 
 

@@ -11,6 +11,7 @@ from ._pcm import PcmSpec, Samples
 
 WARM_UP = 1024  # frames behind which the resampler's filter has forgotten where it began, measured
 LONGEST_GRID = 16384  # frames to look through for one that falls on a frame of the output
+MOST_RATIO = 256  # between two rates: damaged headers tell of gigahertz, blocks become gigabytes
 
 
 class Conversion:
@@ -74,6 +75,12 @@ class _Resampler(Protocol):
 
 
 def _open_resampler(source: int, output: int, channels: int) -> _Resampler:
+    if max(source, output) > MOST_RATIO * min(source, output):
+        raise UnsupportedFormat(
+            f"the sample rate is {source} Hz where {output} Hz are to come out, which no sound "
+            "needs; look at the input whose header says so",
+            container=None,
+        )
     try:
         import soxr  # type: ignore[import-untyped]  # it ships no types
     except ImportError as exc:
