@@ -91,7 +91,8 @@ class Delivery:
             return False
         if step.init_part is None and self._begins_span(step):
             if step.init is not None:
-                if not _can_be_laid(step.init):
+                # Not before the segment: an init section alone is nothing that can be decoded.
+                if not (_can_be_laid(step.init) and _can_be_laid(segment)):
                     return False
                 self._spans += 1
                 step.opens_span = True
