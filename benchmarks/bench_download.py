@@ -48,7 +48,7 @@ async def read_back(url: str, cache: Path) -> None:
 
 def drain(session: FileSession) -> None:
     """Read to the end in pieces of 64 KiB."""
-    buffer = bytearray(64 * 1024)
+    buffer = bytearray(1024 * 1024)
     with session.reader() as reader:
         while reader.readinto(buffer):
             pass

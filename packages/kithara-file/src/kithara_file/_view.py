@@ -1,8 +1,7 @@
 """The file as one reader sees it."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 
 from kithara_assets import CancelToken, ResourceClosed
@@ -36,11 +35,16 @@ class View:
 
     def wait_range(self, start: int, stop: int, timeout: float | None = None) -> WaitOutcome:
         """Block until the bytes [start, min(stop, end)) are there; "eof" at or behind the end."""
-        deadline = None if timeout is None else monotonic() + timeout
         token = self._token  # one for all of the waiting: what interrupts it does so for good
+        if token.error is None and 0 < stop - start <= self._supply.resource.available(start):
+            return "ready"  # most of all waits
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
-            with self._on_the_resource() as resource:
+            resource = self._supply.resource
+            try:
                 return self._wait_on(resource, start, stop, deadline, token)
+            except ResourceClosed as error:
+                self._pass_over(resource, error)
 
     def _wait_on(
         self,
@@ -66,25 +70,24 @@ class View:
     def read_into(self, offset: int, buffer: memoryview) -> int:
         """Copy what is there from `offset` on; never waits."""
         while True:
-            with self._on_the_resource() as resource:
+            resource = self._supply.resource
+            try:
                 count = resource.read_into(offset, buffer)
+            except ResourceClosed as error:
+                self._pass_over(resource, error)
+            else:
                 self._place.advance(offset + count)
                 return count
 
-    @contextmanager
-    def _on_the_resource(self) -> Iterator[Bytes]:
-        """Lend the resource; passes over its end if there is another one by then.
+    def _pass_over(self, resource: Bytes, error: ResourceClosed) -> None:
+        """Go on if there is another resource by now, in place of one that was closed.
 
         The end of this view comes first, also where its resource is gone already.
         """
-        resource = self._supply.resource
-        try:
-            yield resource
-        except ResourceClosed as error:
-            if isinstance(self._token.error, Cancelled):
-                raise self._token.error from error
-            if self._supply.resource is resource:
-                raise
+        if isinstance(self._token.error, Cancelled):
+            raise self._token.error from error
+        if self._supply.resource is resource:
+            raise error
 
     def span_at(self, offset: int) -> MediaSpan | None:
         """All of the file; None at or behind its end. Waits where only bytes can tell."""
