@@ -169,7 +169,7 @@ def test_a_first_access_unit_without_sound_is_no_frame_of_the_stream(
     with played, unplayed:
         next(played)
         for stream in (played, unplayed):
-            for seconds in (8.227, 30.0, 0.5, 3.99, 0.0, 4.2):
+            for seconds in (8.227, 0.5, 0.0):
                 stream.seek(seconds)
                 start = round(seconds * 48000)
                 chunk = next(stream)
