@@ -52,11 +52,15 @@ def complaints(url: str | None = None) -> Iterator[None]:
         give_up_stdout()
         raise typer.Exit(PIPE_CLOSED) from None
     except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            give_up_stdout()  # or the interpreter meets the same at its end, and exits with 120
         complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
 
 
 def give_up_stdout() -> None:
-    """Who read the output has gone: say nothing more, nor does the interpreter at its end."""
+    """Nobody takes the output: what is left of it goes nowhere, now and at the end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
