@@ -34,17 +34,19 @@ PAUSE_SECONDS = 0.5
 """A barrier comes after so many bytes or seconds, or when nothing was written for a while."""
 
 _EXTENT_BYTES = MIB  # small writes are recorded together, up to about this many bytes
+_OWN_EXTENT_BYTES = 16 * 1024  # and larger ones apart
 
 
 class Write:
-    """Some bytes on their way."""
+    """Some bytes on their way. A large piece brings its checksum from the thread that made it."""
 
-    __slots__ = ("data", "filler", "offset")
+    __slots__ = ("crc", "data", "filler", "offset")
 
     def __init__(self, filler: Filler, offset: int, data: bytes) -> None:
         self.filler = filler
         self.offset = offset
         self.data = data
+        self.crc = crc32(data) if len(data) >= _OWN_EXTENT_BYTES else None
 
 
 class Filler:
@@ -220,7 +222,7 @@ class Plan:
                     self.runs.append((first, []))
                 piece = view[first - start : last - start]
                 self.runs[-1][1].append(piece)
-                self._extend(first, piece)
+                self._extend(first, piece, write.crc if len(piece) == len(view) else None)
                 taken.add(first, last)
                 at = end = last
             if at < stop:
@@ -237,14 +239,14 @@ class Plan:
                 )  # fmt: skip
         return None
 
-    def _extend(self, start: int, piece: memoryview) -> None:
+    def _extend(self, start: int, piece: memoryview, crc: int | None) -> None:
         stop = start + len(piece)
-        if self.extents:
+        if crc is None and self.extents:
             first, last, before = self.extents[-1]
             if last == start and last - first < _EXTENT_BYTES:
                 self.extents[-1] = (first, stop, crc32(piece, before))
                 return
-        self.extents.append((start, stop, crc32(piece)))
+        self.extents.append((start, stop, crc32(piece) if crc is None else crc))
 
 
 def _missing(start: int, stop: int, there: RangeSet, taken: RangeSet) -> Iterable[tuple[int, int]]:

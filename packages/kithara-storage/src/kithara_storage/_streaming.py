@@ -13,7 +13,7 @@ from . import _reading as reading
 from ._body import Body, Observer
 from ._check import check
 from ._errors import DiskFull, NotWritable, ResourceClosed, from_os_error
-from ._filler import Commit, Filler
+from ._filler import Commit, Filler, Write
 from ._follower import Follower
 from ._fs import FsOps
 from ._generation import begun_anew
@@ -218,9 +218,9 @@ class StreamingResource:
         body = self._body
         if not body.admit_write(offset, offset + len(data)):
             return
-        filler = self._filler
-        if not self._writer._try_put(filler, offset, data):
-            await self._writer._put(filler, offset, data)
+        write = Write(self._filler, offset, data)
+        if not self._writer._try_put(write):
+            await self._writer._put(write)
 
     async def flush(self) -> None:
         """Wait until everything accepted so far is published to readers.

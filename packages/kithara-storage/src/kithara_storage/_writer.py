@@ -115,25 +115,25 @@ class DiskWriter:
             self._visited.add(directory)
             return True
 
-    def _try_put(self, filler: Filler, offset: int, data: bytes) -> bool:
+    def _try_put(self, write: Write) -> bool:
         """Accept a write if there is room now; True if so."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
-            if self._line or not self._has_room(len(data)):
+            if self._line or not self._has_room(len(write.data)):
                 return False
-            self._accept(Write(filler, offset, data))
+            self._accept(write)
             return True
 
-    async def _put(self, filler: Filler, offset: int, data: bytes) -> None:
+    async def _put(self, write: Write) -> None:
         """Wait in line until a write is accepted; cancelling leaves the line."""
         with self._lock:
             if not self._running:
                 raise WriterClosed
-            if not self._line and self._has_room(len(data)):
-                self._accept(Write(filler, offset, data))
+            if not self._line and self._has_room(len(write.data)):
+                self._accept(write)
                 return
-            place = (Write(filler, offset, data), TaskWaiter())
+            place = (write, TaskWaiter())
             self._line.append(place)
             if self._gathering:
                 self._rouse()
