@@ -142,8 +142,10 @@ def read_record(fs: FsOps, path: Path) -> Record | None:
         found = decode_header(bytes(head))
         if found is None:
             return Record(header=None, length=None)
-        tail = bytearray(min(size, COMMIT_SIZE))
-        fs.read_all(fd, memoryview(tail), size - len(tail))
+        tail = head[-COMMIT_SIZE:]
+        if size > len(head):
+            tail = bytearray(COMMIT_SIZE)
+            fs.read_all(fd, memoryview(tail), size - COMMIT_SIZE)
     finally:
         fs.close(fd)
     return Record(header=found[0], length=decode_commit(found[0], size, bytes(tail)))

@@ -68,10 +68,10 @@ class StreamingResource:
         anew reads what no barrier vouches for (some 16 MiB). The folder must exist. An empty file
         counts as missing. Raises `StorageFailed` or `DiskFull`.
         """
-        final = Path(path)
+        final = path if isinstance(path, Path) else Path(path)
         fs = FsOps() if fs is None else fs
         try:
-            if writer._first_visit(final.parent):
+            if writer._first_visit(os.path.dirname(final)):
                 sweep_leftovers(fs, final.parent)
             part = open_part(fs, final, durability, resume=resume)
         except OSError as error:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
@@ -62,7 +61,7 @@ class DiskWriter:
         self._wrote_at = 0.0  # when the last batch was done
         self._running = False
         self._thread: threading.Thread | None = None
-        self._visited: set[Path] = set()
+        self._visited: set[str] = set()
         self._alarms: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
         self.syncer = Syncer()
@@ -108,7 +107,7 @@ class DiskWriter:
             if self._idle and self._alarms[0][2] is alarm:
                 self._rouse()
 
-    def _first_visit(self, directory: Path) -> bool:
+    def _first_visit(self, directory: str) -> bool:
         with self._lock:
             if directory in self._visited:
                 return False
@@ -161,6 +160,8 @@ class DiskWriter:
     def _abandon(self, filler: Filler, error: Exception) -> None:
         """Turn away the writes of `filler` that still wait for room."""
         with self._lock:
+            if not self._line:
+                return
             gone = [place for place in self._line if place[0].filler is filler]
             for place in gone:
                 self._line.remove(place)
