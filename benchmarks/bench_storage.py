@@ -19,7 +19,7 @@ from pathlib import Path
 import aiofiles
 import diskcache
 
-from kithara_storage import DiskWriter, FsOps, MemoryFs, StreamingResource
+from kithara_storage import DiskWriter, Durability, FsOps, MemoryFs, StreamingResource
 from kithara_storage._records import Header, coalesced, decode, encode_extents, encode_header
 from peers import measure, report, timed
 
@@ -27,14 +27,23 @@ ROUNDS = 5
 PIECE = 64 * 1024
 SIZE = 512 * 1024 * 1024
 SMALL = 64 * 1024 * 1024
+IN_MEMORY = Path("/dev/shm")
 PEER = "to_thread(condition.wait)"
 DATA = os.urandom(PIECE)
 
 
-async def ours(path: Path, size: int, lags: list[float] | None = None) -> float:
+async def ours(
+    path: Path,
+    size: int,
+    lags: list[float] | None = None,
+    durability: Durability = Durability.DATA,
+) -> float:
     """Write in pieces; seconds until all is published, barriers going on beside."""
     started = time.perf_counter()
-    with DiskWriter() as writer, StreamingResource.open(path, writer, resume=True) as resource:
+    with (
+        DiskWriter() as writer,
+        StreamingResource.open(path, writer, resume=True, durability=durability) as resource,
+    ):
         resource.restart({"etag": "1"})
         watch = asyncio.create_task(watch_loop(lags)) if lags is not None else None
         for at in range(0, size, PIECE):
@@ -82,6 +91,7 @@ def timed_writes(folder: Path, size: int, names: set[str]) -> dict[str, Callable
     """Every way to write, each into a new place that is removed afterwards."""
     ways: dict[str, Callable[[Path], float]] = {
         "kithara": lambda path: asyncio.run(ours(path, size)),
+        "kithara, no sync": lambda path: asyncio.run(ours(path, size, durability=Durability.NONE)),
         "os.pwrite": lambda path: timed(lambda: bare(path, size)),
         "aiofiles": lambda path: timed(lambda: asyncio.run(with_aiofiles(path, size))),
         "diskcache": lambda path: timed(lambda: with_diskcache(path, size)),
@@ -270,8 +280,12 @@ def main() -> None:
     """Print all tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        everybody = timed_writes(folder, SIZE, {"kithara", "os.pwrite", "aiofiles"})
+        names = {"kithara", "kithara, no sync", "os.pwrite", "aiofiles"}
+        everybody = timed_writes(folder, SIZE, names)
         report("writing 512 MiB in pieces of 64 KiB", "s", measure(everybody, ROUNDS))
+        if IN_MEMORY.is_dir():
+            in_memory = timed_writes(IN_MEMORY, SIZE, {"kithara", "os.pwrite"})
+            report("the same on a file system in memory", "s", measure(in_memory, ROUNDS))
         two = timed_writes(folder, SMALL, {"kithara", "diskcache"})
         report("storing 64 MiB as values of 64 KiB", "s", measure(two, ROUNDS))
         lags: list[float] = []
