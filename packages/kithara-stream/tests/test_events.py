@@ -63,3 +63,17 @@ async def test_closing_a_subscription_ends_it_alone() -> None:
     channel.close()
     assert [event async for event in left] == []
     assert [event async for event in stays] == [1]
+
+
+async def test_any_thread_publishes_on_the_loop() -> None:
+    channel: EventChannel[int] = EventChannel()
+    heard = channel.subscribe()
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(channel.publish_soon, loop, 7)
+    assert await anext(heard) == 7
+
+
+def test_publishing_to_a_loop_that_is_gone_is_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    EventChannel[int]().publish_soon(loop, 7)

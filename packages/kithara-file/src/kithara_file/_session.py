@@ -1,7 +1,6 @@
 """One open file: what readers, watchers and waiters of it share."""
 
 import asyncio
-import contextlib
 import threading
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -133,8 +132,7 @@ class FileSession:
 
     def _served(self, offset: int, seconds: float) -> None:
         event = SeekServed(offset=offset, seconds=seconds)
-        with contextlib.suppress(RuntimeError):  # a closed loop has nobody who watches
-            self._loop.call_soon_threadsafe(self._channel.publish, event)
+        self._channel.publish_soon(self._loop, event)
 
     def _left(self, view: View) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +98,7 @@ class FileSource:
         if net is None:
             client = await owned.enter_async_context(HttpClient())
             net = RetryNet(client, trace=retried)
-        told = partial(_publish_soon, asyncio.get_running_loop(), channel)
+        told = partial(channel.publish_soon, asyncio.get_running_loop())
         spilling = SpillingAssets(store, told)
         owned.callback(spilling.close)
         supply = download = Download(
@@ -137,11 +137,3 @@ class FileSource:
         session, self._entered = self._entered, None
         if session is not None:
             await session.aclose()
-
-
-def _publish_soon(
-    loop: asyncio.AbstractEventLoop, channel: EventChannel[FileEvent], event: FileEvent
-) -> None:
-    """Publish from any thread."""
-    with suppress(RuntimeError):  # a closed loop has nobody who watches
-        loop.call_soon_threadsafe(channel.publish, event)

@@ -1,7 +1,6 @@
 """An HLS URL, before anything is fetched."""
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 
@@ -47,7 +46,7 @@ class HlsSource:
         tally = Tally()
         asset_root = AssetId.from_url(self.url).asset_root
         channel: EventChannel[HlsEvent] = EventChannel()
-        told = partial(_publish_soon, asyncio.get_running_loop(), channel)
+        told = partial(channel.publish_soon, asyncio.get_running_loop())
         store = SpillingAssets(self._store, told)
         variants = Variants(
             url=self.url,
@@ -106,11 +105,3 @@ class HlsSource:
         session, self._entered = self._entered, None
         if session is not None:
             await session.aclose()
-
-
-def _publish_soon(
-    loop: asyncio.AbstractEventLoop, channel: EventChannel[HlsEvent], event: HlsEvent
-) -> None:
-    """Publish from any thread."""
-    with suppress(RuntimeError):  # a closed loop has nobody who watches
-        loop.call_soon_threadsafe(channel.publish, event)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Generic, Self, TypeVar
 
 Event = TypeVar("Event")
@@ -68,6 +69,11 @@ class EventChannel(Generic[Event]):
             self._history.append(event)
         for subscription in self._subscriptions:
             subscription._put(event, droppable)
+
+    def publish_soon(self, loop: asyncio.AbstractEventLoop, event: Event) -> None:
+        """As `publish`, from any thread; `loop` is the one that the channel belongs to."""
+        with suppress(RuntimeError):  # a closed loop has nobody who watches
+            loop.call_soon_threadsafe(self.publish, event)
 
     def subscribe(self) -> Subscription[Event]:
         """Receive the changes of state so far and what comes; ends when the channel is closed."""
