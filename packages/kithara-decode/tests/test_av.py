@@ -128,6 +128,26 @@ def test_a_cut_mp4_is_never_silently_short(media: Media) -> None:
     assert mismatch.value.promised == decoder.frames
 
 
+def test_a_seek_after_a_failed_read_reads_what_it_needs(media: Media) -> None:
+    path = media.coded("long.m4a", "-c:a", "aac", frames=2_000_000)
+    probe = Seekable(path.read_bytes(), step=4096)
+    with open_decoder(probe) as decoder:
+        decoder.read(1)
+        opened = probe.reads
+        decoder.seek(1_900_000)
+        expected = decoder.read(1000)
+    file = Seekable(path.read_bytes(), step=4096)
+    with open_decoder(file) as decoder:
+        file.fail_at = opened + 1
+        with pytest.raises(ConnectionError):
+            decoder.read(500_000)
+        failed = file.reads
+        decoder.seek(1_900_000)
+        assert np.array_equal(decoder.read(1000), expected)
+    # It opens once more, and jumps.
+    assert file.reads - failed <= probe.reads
+
+
 def test_fragmented_mp4_is_not_walked_to_its_end(media: Media) -> None:
     path = media.coded("long-frag.mp4", *CODED["frag.mp4"], frames=600_000)
     content = path.read_bytes()

@@ -247,8 +247,11 @@ class AvDecoder(BaseDecoder):
         self._next += count
 
     def _go_to(self, frame: int) -> None:
+        if self._broken:
+            self._av.close()
+            self._open()
         near = 0 <= frame - self._next < self._spec.sample_rate
-        if self._broken or not (near or self._jump(frame) or frame >= self._next):
+        if not (near or self._jump(frame) or frame >= self._next):
             self._av.close()
             self._open()
         while self._next < frame:
