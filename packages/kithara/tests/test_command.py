@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
@@ -86,6 +88,29 @@ def test_ctrl_c_is_one_line_and_130(
 
 
 @posix
+@pytest.mark.parametrize("module", ["numpy", "sitecustomize"], ids=["loading", "leaving"])
+def test_ctrl_c_before_and_after_the_work_ends_it_without_a_word(
+    module: str, tmp_path: Path
+) -> None:
+    """A module stands in the way: one that is imported, or one that waits when Python exits."""
+    block = "print('here', file=sys.stderr, flush=True), sys.stdin.read()"
+    at_exit = f"import atexit, sys; atexit.register(lambda: ({block}))"
+    (tmp_path / f"{module}.py").write_text(
+        at_exit if module == "sitecustomize" else f"import sys; {block}"
+    )
+    command = [sys.executable, "-c", "from _kithara import main; main()", "cache", "path"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"here\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == -signal.SIGINT
+
+
+@posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device to write to")
 def test_no_room_for_the_output(server: ThreadedServer, cache: Path) -> None:
     url = server.url("/tone.wav")
@@ -132,10 +157,46 @@ def test_no_command_shows_the_help(
     assert said.err == ""
 
 
+def test_the_version_is_told() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"kithara {version('kithara')}\n")
+
+
+def help_of(words: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "argv", ["kithara", *words.split(), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+
+
+COMMANDS = (
+    "", "decode", "play", "fetch", "info", "cache", "cache ls", "cache pin", "cache unpin",
+    "cache verify", "cache evict", "cache clear", "cache path",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_fits_the_terminal(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    help_of(words, 80, monkeypatch)
+    wide = capsys.readouterr().out
+    assert wide.startswith(f"Usage: kithara {words}".rstrip())
+    assert "..." not in wide.partition("Commands:")[2]  # each is told whole
+    options = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", wide, re.MULTILINE))
+    help_of(words, 40, monkeypatch)
+    narrow = capsys.readouterr().out
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert all(option in narrow for option in options)
+    assert "--help" in options
+
+
 def test_help_has_examples_and_shells_are_taught() -> None:
-    shown = CliRunner().invoke(app, ["decode", "--help"], env={"COLUMNS": "100"})
+    shown = CliRunner().invoke(app, ["decode", "--help"])
     assert shown.exit_code == 0
     assert "kithara decode https://example.org/a.m3u8 -o a.wav" in shown.stdout
+    assert "[h:]mm:ss" in shown.stdout
     told = CliRunner().invoke(
         app,
         prog_name="kithara",

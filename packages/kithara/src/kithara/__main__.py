@@ -1,6 +1,6 @@
 """`python -m kithara` is the command `kithara`."""
 
-from ._cli import main
+from _kithara import main
 
 if __name__ == "__main__":
     main()

@@ -29,14 +29,14 @@ from ._units import megabytes
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="See and manage what was kept. An asset is named by its URL, or as `ls` shows it.",
+    rich_markup_mode=None,
+    help="See and manage what was kept.\n\nAn asset is named by its URL, or as `ls` shows it.",
 )
 
 Assets = Annotated[
     list[str],
     typer.Argument(
-        metavar="ASSET…",
+        metavar="ASSET",
         help="URLs, or names that `ls` shows.",
         show_default=False,
         autocompletion=lambda: _names(),
@@ -52,7 +52,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 @app.command("ls")
 def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
-    """List what is in the cache, the least recently used first, and what it takes."""
+    """List what is in the cache, the least recently used first."""
     with opened(folder) as store:
         assets, usage = store.assets(), store.usage()
         if as_json:
@@ -79,7 +79,10 @@ def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
 
 @app.command()
 def pin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> None:
-    """Keep assets whatever else has to go; also such that are yet to come."""
+    """Keep assets, whatever else has to go, until they are unpinned.
+
+    They may be yet to come.
+    """
     with opened(folder) as store:
         for name in names_of(assets):
             store.pin(name)
@@ -98,7 +101,10 @@ def unpin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) ->
 
 @app.command()
 def verify(folder: CacheOption = None, as_json: Lines = False) -> None:
-    """Read every complete file against its checksums; what is damaged is dropped, and exit 1."""
+    """Read every complete file against its checksums.
+
+    What is damaged is dropped, and the exit code is 1.
+    """
     with opened(folder) as store:
         found = store.verify()
         dropped = [str(path) for path in found.dropped]
@@ -143,13 +149,16 @@ def evict(
 def clear(
     assets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ASSET…]", help="Only these; pins of theirs go, too."),
+        typer.Argument(metavar="ASSET", help="Only these; pins of theirs go, too."),
     ] = None,
     pinned: Annotated[bool, typer.Option("--pinned", help="What is pinned, too.")] = False,
     folder: CacheOption = None,
     as_json: Lines = False,
 ) -> None:
-    """Remove everything that nobody uses, or the assets named; what is pinned stays otherwise."""
+    """Remove everything, or the assets named.
+
+    What is in use stays, and what is pinned unless it is named.
+    """
     with opened(folder) as store:
         if not assets:
             told_removed(store.clear(pinned=pinned), as_json)
@@ -164,11 +173,14 @@ def clear(
 @app.command()
 def path(
     assets: Annotated[
-        list[str] | None, typer.Argument(metavar="[ASSET…]", help="The folders of these.")
+        list[str] | None, typer.Argument(metavar="ASSET", help="The folders of these.")
     ] = None,
     folder: CacheOption = None,
 ) -> None:
-    """Print where the cache lies, or the folders of assets, whether they are there or not."""
+    """Print where the cache lies, or the folders of assets.
+
+    They need not be there yet.
+    """
     root = folder or default_cache()
     with complaints():
         for name in names_of(assets) if assets else ("",):

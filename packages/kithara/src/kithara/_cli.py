@@ -1,9 +1,11 @@
 """The command `kithara`."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -35,7 +37,7 @@ from ._cli_options import (
     parse_time,
     parse_variant,
 )
-from ._complaints import Output, complaints, errors, name_of
+from ._complaints import INTERRUPTED, Output, complaints, errors, name_of
 from ._facts import facts_of, lines_of, moment_of, origin, stretch
 from ._open import STRETCH_LOOK_AHEAD
 from ._open import fetch as fetch_url
@@ -49,12 +51,9 @@ from ._voice import Voice
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # boxes would cut the names of options where a terminal is narrow
     pretty_exceptions_enable=False,
-    help="""Audio URLs as PCM while the bytes arrive; kept on disk, played again offline.
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 offline and not in the cache, 130 interrupted,
-141 nobody reads the output any more.""",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cache_app, name="cache")
 
@@ -69,8 +68,26 @@ OutOption = Annotated[
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", metavar="|".join(FORMATS), help="Whatever the name ends with."),
+    typer.Option(
+        "--format",
+        metavar="KIND",
+        help=f"{', '.join(FORMATS)}; by default what the name ends with.",
+    ),
 ]
+
+
+@app.callback()
+def kithara(
+    show_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda asked: tell_version(asked),
+                           help="Show the version and exit.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Audio URLs as PCM while the bytes arrive; kept on disk, played again offline.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 offline and not in the cache, 130 interrupted,
+    141 nobody reads the output any more.
+    """
 
 
 @app.command(
@@ -78,9 +95,9 @@ FormatOption = Annotated[
 
 kithara decode https://example.org/a.m3u8 -o a.wav
 
-kithara decode https://example.org/a.mp3 -o - --start 1:30 --duration 10 | aplay
+kithara decode https://example.org/a.mp3 -o - --duration 10 | aplay
 
-kithara decode https://example.org/a.flac -o speech.wav --rate 16000 --channels 1"""
+kithara decode https://example.org/a.ogg -o a.wav --rate 16000 --channels 1"""
 )
 def decode(
     url: Url,
@@ -101,9 +118,10 @@ def decode(
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode a URL into a file or a pipe, and keep its bytes in the cache.
+    """Decode a URL into a file or a pipe.
 
-    WAV and raw are 32-bit floats; FLAC and Ogg need the extra kithara\\[encode].
+    WAV and raw are 32-bit floats; FLAC and Ogg need the extra kithara[encode]. The bytes stay in
+    the cache.
     """
     begin = parse_time(start, "--start")
     limit = None if duration is None else parse_time(duration, "--duration")
@@ -282,6 +300,13 @@ def info(
                 output.print(f"[dim]{label:<12}[/dim] {escape(line)}", soft_wrap=True)
 
 
+def tell_version(asked: bool) -> None:
+    """Print the version and end, if that is asked for."""
+    if asked:
+        sys.stdout.write(f"kithara {version('kithara')}\n")
+        raise typer.Exit
+
+
 def voice_for(url: str, *, timed: bool, as_json: bool, piped: bool = False) -> Voice:
     """A voice on stdout, or on stderr where sound goes to stdout."""
     out = sys.stderr if piped else sys.stdout
@@ -317,17 +342,19 @@ def opened(ask: Ask) -> Iterator[Track]:
 
 def main() -> None:
     """Run the command line; wrong usage is one line."""
+    width = min(shutil.get_terminal_size().columns, 80) - 2
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, terminal_width=width)
     except _Usage as error:
         context = error.ctx
         path = "kithara" if context is None else context.command_path
-        message = " ".join(error.format_message().split())
-        if message:  # none where the help was asked for, or shown for want of a command
-            errors.print(
-                f"[bold red]{path}:[/] {escape(message)} (see `{path} --help`)", soft_wrap=True
-            )
+        message = error.format_message()
+        if context is not None and message == context.get_help():  # for want of a command
+            sys.stdout.write(f"{message}\n")
+            sys.exit(2)
+        message = escape(" ".join(message.split()))
+        errors.print(f"[bold red]{path}:[/] {message} (see `{path} --help`)", soft_wrap=True)
         sys.exit(2)
     except typer.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -12,7 +12,11 @@ from ._session import Variant
 
 Url = Annotated[
     str,
-    typer.Argument(help="An audio file or an HLS playlist (http or https).", show_default=False),
+    typer.Argument(
+        metavar="URL",
+        help="An audio file or an HLS playlist (http or https), or an audio file of this machine.",
+        show_default=False,
+    ),
 ]
 CacheOption = Annotated[
     Path | None,
@@ -23,8 +27,8 @@ VariantOption = Annotated[
     str | None,
     typer.Option(
         "--variant",
-        metavar="N|auto|best|worst",
-        help="Which HLS variant; auto chooses by what the network gives.",
+        metavar="WHICH",
+        help="Which HLS variant: its number, best, worst, or auto, by what the network gives.",
         autocompletion=lambda: ["auto", "best", "worst"],
     ),
 ]
@@ -36,8 +40,9 @@ HeaderOption = Annotated[
     list[str] | None,
     typer.Option(
         "--header",
-        metavar="'NAME: VALUE'",
-        help="Sent with each request; credentials only to the server of URL. Repeatable.",
+        metavar="LINE",
+        help="'Name: value', sent with each request; credentials only to the server of URL. "
+        "May be repeated.",
     ),
 ]
 KeyOption = Annotated[
@@ -52,8 +57,8 @@ LostOption = Annotated[
     str,
     typer.Option(
         "--lost",
-        metavar="raise|silence",
-        help="What to do about an HLS segment that nobody has: end, or play silence for it.",
+        metavar="WHAT",
+        help="What becomes of an HLS segment that nobody has: raise (an error) or silence.",
     ),
 ]
 StartOption = Annotated[

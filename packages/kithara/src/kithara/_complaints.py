@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ errors = Console(stderr=True, highlight=False)
 def complaints(url: str | None = None) -> Iterator[None]:
     """Turn errors into one line on stderr, with the URL and the cause, and an exit code."""
     try:
-        with retries_shown():
+        with interruptible(), retries_shown():
             yield
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -57,6 +58,19 @@ def complaints(url: str | None = None) -> Iterator[None]:
         except OSError:
             give_up_stdout()  # or the interpreter meets the same at its end, and exits with 120
         complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Make an interrupt a KeyboardInterrupt, in a process that it would end at once."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def give_up_stdout() -> None:
