@@ -45,6 +45,11 @@ class Delivery:
         """Whether the first step since `leave` is laid, and when it is heard is known."""
         return self.first is not None and self.first.timed
 
+    @property
+    def playing(self) -> bool:
+        """Whether something was read since the start or the last seek."""
+        return self.first is not None and self._table.furthest() > self.first.offset
+
     # -- what became known ---------------------------------------------------------------------
 
     def settle(self) -> bool:
@@ -61,8 +66,6 @@ class Delivery:
         for step in [s for s in self.laid if s.complete and s.timed]:
             self.laid.remove(step)
             self._release(step)
-            if step.segment is not None and step.segment.size is not None:
-                step.track.saw(step.segment.size, step.segment.seconds)
         return settled
 
     def _note_time(self, step: Step) -> None:

@@ -340,6 +340,8 @@ class Downloads:
 
     def _learn_size(self, download: Download, size: int) -> None:
         self._check_size(download.planned, size)
+        if download.wire_size is None and download.planned.index is not None:
+            download.track.saw(size, download.seconds)
         download.wire_size = size
         if download.cached or download.resource is None:
             download.received = size
