@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from commands import CommandLine
 from kithara_assets import CacheDegraded, DiskFull, ResourceKey, asset_store
 from kithara_file import Complete, FileSource
 from kithara_hls import HlsSource, SessionFailed
@@ -87,3 +90,18 @@ async def test_hls_on_a_disk_that_is_too_small(disk: Path) -> None:
         assert sum(isinstance(event, CacheDegraded) for event in events) == 1
         assert not any(isinstance(event, SessionFailed) for event in events)
         assert store.verify().dropped == ()
+
+
+def test_a_disk_too_small_for_the_output(disk: Path) -> None:
+    """Nothing is left of it, and one line says so, whatever is written."""
+    with ThreadedServer() as server:
+        noise = np.random.default_rng(1).uniform(-0.5, 0.5, (500_000, 2))
+        soundfile.write(disk.parent / "a.wav", noise, 8000, subtype="PCM_24")
+        server.serve_directory(disk.parent)
+        command = CommandLine(disk.parent / "cache", disk)
+        for name in ("a.wav", "a.raw", "a.flac"):
+            (disk / "what else is there").write_bytes(bytes(3 * MIB))
+            ran = command("decode", server.url("/a.wav"), "-o", disk / name)
+            assert ran.code == 1
+            assert ran.err.count("\n") == 1, ran.err
+            assert [path.name for path in disk.iterdir()] == ["what else is there"], name

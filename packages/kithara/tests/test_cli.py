@@ -118,6 +118,22 @@ def test_other_files(
     ]  # fmt: skip
 
 
+def test_the_input_is_not_overwritten(wav: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav)
+    done = run("decode", tmp_path / "a.wav", "-o", tmp_path / "a.wav")
+    assert done.exit_code == 2
+    assert "is what is to be decoded" in " ".join(done.stderr.split())
+    assert (tmp_path / "a.wav").read_bytes() == wav
+
+
+def test_a_playlist_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXTINF:2,\na.aac\n#EXT-X-ENDLIST\n")
+    done = run("info", tmp_path / "a.m3u8")
+    assert done.exit_code == 1
+    assert "over http or https only" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_json_lines(server: ThreadedServer, cache: Path, tmp_path: Path) -> None:
     url, size = server.url("/tone.wav"), 96_044
     done = run("decode", url + "?token=s3cret", "-o", tmp_path / "o.wav", "--cache", cache,

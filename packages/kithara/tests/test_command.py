@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -62,11 +63,14 @@ def test_nobody_reads_any_more(server: ThreadedServer, wav: bytes, cache: Path) 
     """As `| head -c 1000` does: what was read is right, and nobody is told a traceback."""
     long = Path(cache.parent / "long.wav")
     soundfile.write(long, [[0.5, -0.5]] * 2_000_000, 8000, subtype="PCM_16")
-    for words in (["decode", long, "-o", "-"], ["info", server.url("/tone.wav")]):
-        with started([*words, "--cache", cache]) as process:
+    ways: tuple[list[str | Path], ...] = (
+        ["decode", long, "-o", "-"], ["info", server.url("/tone.wav")], ["--help"], [],
+    )  # fmt: skip
+    for words in ways:
+        with started([*words, "--cache", cache] if len(words) > 1 else words) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            if words[0] == "decode":
+            if "decode" in words:
                 assert process.stdout.read(1000)[:4] == b"RIFF"
             process.stdout.close()
             assert process.stderr.read() == b""
@@ -119,6 +123,17 @@ def test_no_room_for_the_output(server: ThreadedServer, cache: Path) -> None:
     assert code == 1
     assert err.count("\n") == 1
     assert "No space left" in err
+    for words in (["--help"], ["--version"], ["info", url, "--cache", cache]):
+        with open("/dev/full", "wb") as full:
+            code, _, err = run(*words, stdout=full)
+        assert (code, err.count("\n")) == (1, 1)
+
+
+@posix
+def test_stdout_may_be_closed(server: ThreadedServer, cache: Path) -> None:
+    command = shlex.join([*COMMAND, "fetch", server.url("/tone.wav"), "--cache", str(cache)])
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
+import io
+import os
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 import soundfile
 
 from kithara import PcmChunk, PcmSpec
+from kithara._output import open_output
 from kithara._wav import WavWriter
 
 
@@ -34,9 +38,31 @@ def test_no_frames_is_a_valid_file(tmp_path: Path) -> None:
 
 
 def interrupted(path: Path) -> None:
-    with WavWriter(path, chunk(1, 2).spec) as wav:
+    with open_output(path, chunk(1, 2).spec, "wav") as wav:
         wav.write(chunk(10, 2))
         raise KeyboardInterrupt
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
+    with open_output(tmp_path / "link.wav", chunk(1, 2).spec, "wav") as wav:
+        wav.write(chunk(10, 2))
+    assert (tmp_path / "link.wav").is_symlink()
+    assert soundfile.info(tmp_path / "a.wav").frames == 10
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    """What is no file, such as /dev/null, must not be replaced by one."""
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+        with open_output(tmp_path / "pipe", chunk(1, 2).spec, "wav") as wav:
+            wav.write(chunk(1000, 2))
+        read = reader.communicate()[0]
+    data = soundfile.read(io.BytesIO(read), dtype="float32")[0]
+    assert np.array_equal(data, chunk(1000, 2).data)
+    assert [p.is_fifo() for p in tmp_path.iterdir()] == [True]
 
 
 def test_an_error_leaves_neither_the_file_nor_a_part_of_it(tmp_path: Path) -> None:

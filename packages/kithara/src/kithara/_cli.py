@@ -1,13 +1,14 @@
 """The command `kithara`."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, NoReturn, cast
 
 import typer
 from rich.markup import escape
@@ -37,12 +38,12 @@ from ._cli_options import (
     parse_time,
     parse_variant,
 )
-from ._complaints import INTERRUPTED, Output, complaints, errors, name_of
+from ._complaints import INTERRUPTED, PIPE_CLOSED, Output, complaints, errors, name_of
 from ._facts import facts_of, lines_of, moment_of, origin, stretch
 from ._open import STRETCH_LOOK_AHEAD
 from ._open import fetch as fetch_url
 from ._open import open as open_track
-from ._output import FORMATS, STDOUT, format_of, open_output
+from ._output import FORMATS, STDOUT, format_of, is_pipe, open_output
 from ._play import play as play_chunks
 from ._progress import Moment
 from ._track import Track
@@ -126,11 +127,12 @@ def decode(
     begin = parse_time(start, "--start")
     limit = None if duration is None else parse_time(duration, "--duration")
     form = format_of(out, kind)
-    if form is None or (out == STDOUT and form not in ("wav", "raw")):
+    piped = is_pipe(out)
+    if form is None or (piped and form not in ("wav", "raw")):
         complaint = f"{kind or str(out)!r} is none of {', '.join(FORMATS)}; a pipe takes wav or raw"
         raise typer.BadParameter(complaint, param_hint="--format" if kind else "--output")
     if out != STDOUT:
-        check_output(out, "--output")
+        check_output(out, "--output", source=url)
     ask = Ask(
         url=url,
         cache=cache,
@@ -144,7 +146,6 @@ def decode(
         look_ahead=None if limit is None else STRETCH_LOOK_AHEAD,
         report=report,
     )
-    piped = out == STDOUT
     with opened(ask) as track:
         with (
             open_output(out, track.spec, form) as writer,
@@ -340,21 +341,35 @@ def opened(ask: Ask) -> Iterator[Track]:
                 track.report().save(ask.report)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; wrong usage is one line."""
     width = min(shutil.get_terminal_size().columns, 80) - 2
+    if sys.stdout is None:  # closed by whoever started this: nobody listens
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            main()
     try:
-        code = app(standalone_mode=False, terminal_width=width)
-    except _Usage as error:
-        context = error.ctx
-        path = "kithara" if context is None else context.command_path
-        message = error.format_message()
-        if context is not None and message == context.get_help():  # for want of a command
-            sys.stdout.write(f"{message}\n")
-            sys.exit(2)
-        message = escape(" ".join(message.split()))
-        errors.print(f"[bold red]{path}:[/] {message} (see `{path} --help`)", soft_wrap=True)
-        sys.exit(2)
+        with complaints():
+            try:
+                code = app(standalone_mode=False, terminal_width=width)
+            except _Usage as error:
+                code = 2
+                told_usage(error)
     except typer.Abort:
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except SystemExit:  # nobody read the help; typer ends with 1, having taken stdout's place
+        code = PIPE_CLOSED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def told_usage(error: typer.BadParameter) -> None:
+    """Say what was wrong in one line, or show the help where no command was given."""
+    context = error.ctx
+    path = "kithara" if context is None else context.command_path
+    message = error.format_message()
+    if context is not None and message == context.get_help():
+        sys.stdout.write(f"{message}\n")
+        return
+    message = escape(" ".join(message.split()))
+    errors.print(f"[bold red]{path}:[/] {message} (see `{path} --help`)", soft_wrap=True)

@@ -1,5 +1,6 @@
 """The options that several commands take, and how their words become values."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -164,9 +165,11 @@ def parse_time(text: str, option: str) -> float:
     return seconds
 
 
-def check_output(path: Path, option: str) -> None:
-    """Refuse an output that cannot be written before anything is fetched."""
+def check_output(path: Path, option: str, source: str | None = None) -> None:
+    """Refuse an output that cannot be written, or is the input, before anything is fetched."""
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder", param_hint=option)
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}", param_hint=option)
+    if source is not None and os.path.exists(source) and path.exists() and path.samefile(source):
+        raise typer.BadParameter(f"{str(path)!r} is what is to be decoded", param_hint=option)

@@ -1,6 +1,5 @@
 """PCM into FLAC and Ogg Vorbis, through the extra `kithara[encode]`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ class NotWritten(KitharaError):
 
 
 class EncodedWriter:
-    """Writes FLAC or Ogg Vorbis. The file appears under its name when it is whole.
+    """Writes FLAC or Ogg Vorbis. A context manager.
 
     FLAC has the bits of a lossless source up to 24, and 24 for all others.
     """
@@ -41,11 +40,10 @@ class EncodedWriter:
         self.frames = 0
         self._refused: type[Exception] = soundfile.SoundFileError
         self._path = path
-        self._unfinished = path.with_name(path.name + ".part")
         flac = "PCM_16" if spec.bits is not None and spec.bits <= 16 else "PCM_24"
         try:
             self._file = soundfile.SoundFile(
-                self._unfinished,
+                path,
                 "w",
                 samplerate=spec.sample_rate,
                 channels=spec.channels,
@@ -53,7 +51,6 @@ class EncodedWriter:
                 subtype=_SUBTYPES.get(kind, flac),
             )
         except soundfile.SoundFileError as error:
-            self._unfinished.unlink(missing_ok=True)
             raise NoEncoder(
                 f"{kind} cannot hold {spec.sample_rate} Hz and {spec.channels} channels, or "
                 f"{str(path)!r} cannot be written"
@@ -74,16 +71,8 @@ class EncodedWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        whole = False
-        try:
-            with self._told():
-                self._file.close()
-            whole = error is None
-        finally:
-            if whole:
-                os.replace(self._unfinished, self._path)
-            else:
-                self._unfinished.unlink(missing_ok=True)
+        with self._told():
+            self._file.close()
 
     @contextmanager
     def _told(self) -> Iterator[None]:

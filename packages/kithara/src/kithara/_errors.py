@@ -29,6 +29,18 @@ class InvalidUrl(KitharaError):
         self.url = url
 
 
+class LocalPlaylist(InvalidUrl):
+    """Raised when an HLS playlist is given as a file: what it names is fetched over HTTP only."""
+
+    def __init__(self, url: str) -> None:
+        KitharaError.__init__(
+            self,
+            "this is an HLS playlist, which is played over http or https only; "
+            "`python -m http.server` serves a folder",
+        )
+        self.url = url
+
+
 class NoVariants(KitharaError):
     """Raised when a variant is chosen of something that has none."""
 

@@ -1,14 +1,15 @@
 """Files that PCM is written into: by what the name ends with."""
 
-import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Literal, Protocol, Self, TypeAlias, get_args
+from typing import BinaryIO, Literal, Protocol, TypeAlias, get_args
 
 from kithara_decode import PcmChunk, PcmSpec
 
 from ._encoded import EncodedWriter
+from ._unfinished import is_special, unfinished
 from ._wav import WavWriter, wav_header
 
 Format: TypeAlias = Literal["wav", "raw", "flac", "ogg"]
@@ -18,25 +19,22 @@ STDOUT = Path("-")
 
 
 class Writer(Protocol):
-    """Takes chunks; the file is there under its name when the `with` block ends well."""
+    """Takes chunks."""
 
-    frames: int
+    @property
+    def frames(self) -> int: ...
 
     def write(self, chunk: PcmChunk) -> None: ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+def is_pipe(path: Path) -> bool:
+    """Whether this is stdout, or a device or pipe by its name: what cannot go back to a header."""
+    return path == STDOUT or is_special(path)
 
 
 def format_of(path: Path, wanted: str | None) -> Format | None:
     """The format asked for, or else that of the name; None if neither says one."""
-    name = wanted or ("wav" if path == STDOUT else path.suffix[1:].lower())
+    name = wanted or ("wav" if is_pipe(path) else path.suffix[1:].lower())
     match name:
         case "wav" | "raw" | "flac" | "ogg":
             return name
@@ -44,73 +42,38 @@ def format_of(path: Path, wanted: str | None) -> Format | None:
             return None
 
 
-def open_output(path: Path, spec: PcmSpec, kind: Format) -> Writer:
-    """Open a file, or stdout, for PCM of one spec.
+@contextmanager
+def open_output(path: Path, spec: PcmSpec, kind: Format) -> Iterator[Writer]:
+    """Open a file, or stdout, for PCM of one spec; a file is there when the block ends well.
 
     Raises OSError, or `NoEncoder` where FLAC or Ogg is asked for without the extra for it.
     """
     if path == STDOUT:
-        return StdoutWriter(spec, kind)
-    match kind:
-        case "wav":
-            return WavWriter(path, spec)
-        case "raw":
-            return RawWriter(path)
-        case _:
-            return EncodedWriter(path, spec, kind)
-
-
-class RawWriter:
-    """Writes 32-bit little-endian floats, interleaved, and nothing else."""
-
-    def __init__(self, path: Path) -> None:
-        self.frames = 0
-        self._path = path
-        self._unfinished = path.with_name(path.name + ".part")
-        self._file: BinaryIO = self._unfinished.open("wb")
-
-    def write(self, chunk: PcmChunk) -> None:
-        """Append one chunk."""
-        self.frames += write_floats(self._file, chunk)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-        if error is None:
-            os.replace(self._unfinished, self._path)
+        yield StreamWriter(sys.stdout.buffer, spec, kind)
+        return
+    with unfinished(path) as part:
+        if kind == "raw" or is_pipe(part):
+            with part.open("wb") as file:
+                yield StreamWriter(file, spec, kind)
+        elif kind == "wav":
+            with WavWriter(part, spec) as wav:
+                yield wav
         else:
-            self._unfinished.unlink(missing_ok=True)
+            with EncodedWriter(part, spec, kind) as encoded:
+                yield encoded
 
 
-class StdoutWriter:
-    """Writes to stdout as sound comes: raw floats, or a WAV whose sizes say "until the end"."""
+class StreamWriter:
+    """Writes floats as sound comes: raw, or behind the head of a WAV that says "until the end"."""
 
-    def __init__(self, spec: PcmSpec, kind: Format) -> None:
+    def __init__(self, file: BinaryIO, spec: PcmSpec, kind: Format) -> None:
         self.frames = 0
-        self._file = sys.stdout.buffer
+        self._file = file
         if kind == "wav":
             self._file.write(wav_header(spec, frames=None))
 
     def write(self, chunk: PcmChunk) -> None:
         """Write one chunk and hand it on at once; raises BrokenPipeError."""
-        self.frames += write_floats(self._file, chunk)
+        self._file.write(chunk.data.astype("<f4", copy=False).data)
         self._file.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """The stream is not ours to close."""
-
-
-def write_floats(file: BinaryIO, chunk: PcmChunk) -> int:
-    """Write the samples of a chunk; answer its frames."""
-    file.write(chunk.data.astype("<f4", copy=False).data)
-    return len(chunk.data)
+        self.frames += len(chunk.data)

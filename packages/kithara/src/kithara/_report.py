@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ._page import page
 from ._record import SessionRecord
+from ._unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,9 @@ class Report:
     html: str = field(repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page; raises OSError."""
-        Path(path).write_text(self.html, encoding="utf-8")
+        """Write the page; raises OSError, and then leaves what was there before."""
+        with unfinished(Path(path)) as part:
+            part.write_text(self.html, encoding="utf-8")
 
     def __str__(self) -> str:
         return self.html

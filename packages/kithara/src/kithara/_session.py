@@ -10,7 +10,7 @@ from kithara_file import FileOptions, FileSession, FileSource, NotMedia
 from kithara_hls import HlsOptions, HlsSession, HlsSource
 from kithara_net import Net
 
-from ._errors import InvalidUrl
+from ._errors import InvalidUrl, LocalPlaylist
 
 Kind: TypeAlias = Literal["file", "hls"]
 """A progressive file, or an HLS playlist."""
@@ -70,8 +70,13 @@ def check_url(url: str) -> None:
 
 
 async def open_local(wish: Wish) -> FileSession:
-    """Open a file of this machine; raises `Unreadable`, `NotMedia`."""
-    return await FileSource(wish.url, options=wish.file_options()).open()
+    """Open a file of this machine; raises `Unreadable`, `NotMedia`, `LocalPlaylist`."""
+    try:
+        return await FileSource(wish.url, options=wish.file_options()).open()
+    except NotMedia as error:
+        if error.container == "hls":
+            raise LocalPlaylist(wish.url) from error
+        raise
 
 
 async def open_session(wish: Wish, *, store: Assets, net: Net, patient: Net) -> Session:

@@ -1,6 +1,5 @@
 """PCM into a WAV file of 32-bit floats."""
 
-import os
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -19,34 +18,19 @@ _LARGEST_RIFF = 0xFFFF_FFFF
 class WavWriter:
     """Writes chunks as 32-bit float WAV; as RF64 (EBU Tech 3306) when larger than 4 GiB.
 
-    The file appears under its name when `close` succeeds; until then, and after an error, there
-    is only `<name>.part`, which `discard` removes. As a context manager it does one or the other.
+    A context manager: the sizes are written when the block ends well.
     """
 
     def __init__(self, path: Path, spec: PcmSpec) -> None:
-        self.path = path
         self.frames = 0
         self._spec = spec
-        self._unfinished = path.with_name(path.name + ".part")
-        self._file: BinaryIO = self._unfinished.open("wb")
+        self._file: BinaryIO = path.open("wb")
         self._file.write(wav_header(self._spec, self.frames))
 
     def write(self, chunk: PcmChunk) -> None:
         """Append one chunk, of the spec that the file was begun with."""
         self._file.write(chunk.data.astype("<f4", copy=False).data)
         self.frames += len(chunk.data)
-
-    def close(self) -> None:
-        """Write the sizes, and give the file its name."""
-        self._file.seek(0)
-        self._file.write(wav_header(self._spec, self.frames))
-        self._file.close()
-        os.replace(self._unfinished, self.path)
-
-    def discard(self) -> None:
-        """Throw away what was written."""
-        self._file.close()
-        self._unfinished.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -57,10 +41,10 @@ class WavWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.discard()
+        with self._file:
+            if error is None:
+                self._file.seek(0)
+                self._file.write(wav_header(self._spec, self.frames))
 
 
 def wav_header(spec: PcmSpec, frames: int | None) -> bytes:
