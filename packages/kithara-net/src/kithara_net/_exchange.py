@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 import aiohttp
+from yarl import URL
 
 from kithara_net._body import Body
 from kithara_net._errors import InvalidUrl, NetClosed, NetError, RedirectRefused
@@ -60,7 +61,16 @@ class Exchange:
     `codings` are the content codings to ask for, none for `identity`. Enter it once.
     """
 
-    __slots__ = ("_body", "_byte_range", "_codings", "_headers", "_line", "_method", "_url")
+    __slots__ = (
+        "_ahead",
+        "_body",
+        "_byte_range",
+        "_codings",
+        "_headers",
+        "_line",
+        "_method",
+        "_url",
+    )
 
     def __init__(
         self,
@@ -77,9 +87,17 @@ class Exchange:
         self._headers = headers
         self._byte_range = byte_range
         self._codings = codings
+        self._ahead: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Body:
         """The body behind a checked head; a failure leaves no connection in use."""
+        try:
+            return await self._enter()
+        except BaseException:
+            await self._connect_ahead(None)
+            raise
+
+    async def _enter(self) -> Body:
         line = self._line
         if line.closed:
             raise NetClosed(url=shown(self._url))
@@ -115,6 +133,7 @@ class Exchange:
     ) -> None:
         self._line.bodies.discard(self._body)
         self._body.close()
+        await self._connect_ahead(None)
 
     async def _signed(self, sign: Sign, fields: dict[str, str]) -> _Answer:
         """The answer to the signed request; one that is refused is signed once more."""
@@ -146,6 +165,7 @@ class Exchange:
         if self._byte_range is not None:
             fields["Range"] = self._byte_range.header()
         session = line.sessions.trusted()
+        await self._connect_ahead(target.url)
         for _ in range(line.options.max_redirects + 1):
             response = await self._send(session, target, fields)
             if response.status not in _REDIRECTS:
@@ -155,12 +175,25 @@ class Exchange:
             if origin(target.url) != origin(first.url):
                 # Once a stranger was in the chain, it stays without credentials.
                 session = line.sessions.stranger()
+                await self._connect_ahead(target.url)
                 fields = {n: v for n, v in fields.items() if n.lower() not in secrets}
         raise RedirectRefused(
             url=shown(target.text),
             location=shown(target.text),
             reason=f"there were more than {line.options.max_redirects} redirects",
         )
+
+    async def _connect_ahead(self, url: URL | None) -> None:
+        """Keep a connection to this origin ready for the next request, instead of one before.
+
+        Who asks for all from a place on may soon ask for another place.
+        """
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
+            self._ahead = None
+        if url is not None and self._byte_range is not None and self._byte_range.stop is None:
+            self._ahead = self._line.sessions.preconnected(url)
 
     async def _send(
         self, session: aiohttp.ClientSession, target: Target, fields: dict[str, str]

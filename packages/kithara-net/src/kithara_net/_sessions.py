@@ -6,8 +6,10 @@ import asyncio
 from types import SimpleNamespace
 
 import aiohttp
+from yarl import URL
 
 from kithara_net._models import NetOptions
+from kithara_net._preconnect import Preconnector
 from kithara_net._trace import Connected, DnsResolved, Trace
 
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -27,6 +29,7 @@ class Sessions:
         self._injected = injected
         self._own: aiohttp.ClientSession | None = None
         self._bare: aiohttp.ClientSession | None = None
+        self._preconnector: Preconnector | None = None
         self.names_agent = injected is None or "User-Agent" in injected.headers
         """True if every session here sends a `User-Agent` of its own."""
 
@@ -42,7 +45,16 @@ class Sessions:
                 headers={"User-Agent": self._options.user_agent},
                 trace_configs=hooks,
             )
+            if self._options.preconnect:
+                self._preconnector = Preconnector(self._own, self._options.connect_timeout)
         return self._own
+
+    def preconnected(self, url: URL) -> asyncio.Task[None] | None:
+        """Keep an idle connection to an origin until the task is cancelled; in sessions made here.
+
+        An injected session may go through proxies, and decides on its connections itself.
+        """
+        return None if self._preconnector is None else self._preconnector.keep(url)
 
     def stranger(self) -> aiohttp.ClientSession:
         """The session for another origin that a redirect led to.
@@ -71,6 +83,8 @@ class Sessions:
 
     async def aclose(self) -> None:
         """Close the sessions that were made here."""
+        if self._preconnector is not None:
+            await self._preconnector.aclose()
         for session in (self._bare, self._own):
             if session is not None:
                 await session.close()
