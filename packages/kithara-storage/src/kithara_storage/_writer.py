@@ -42,7 +42,8 @@ class DiskWriter:
     """Writes the bytes of any number of resources in a thread of its own; syncs in another.
 
     At most `max_pending_bytes` are accepted and not yet written (one write larger than that
-    passes alone); a full writer makes `StreamingResource.write_at` wait, in order.
+    passes alone); a full writer makes `StreamingResource.write_at` wait, in order, until half of
+    it is written: each hand-over between threads costs as much as writing a large piece.
     A context manager: the threads start on entry; leaving writes what was accepted, makes it safe
     and joins.
     """
@@ -191,7 +192,9 @@ class DiskWriter:
         return enough or isinstance(item, _Task) or item.filler.body.awaited
 
     def _admit_line(self) -> list[TaskWaiter]:
-        granted = []
+        granted: list[TaskWaiter] = []
+        if self._pending > self._limit // 2:
+            return granted
         while self._line and self._has_room(len(self._line[0][0].data)):
             write, waiter = self._line.popleft()
             if waiter.settle("ready"):
@@ -242,7 +245,7 @@ class DiskWriter:
             self._idle = False
             self._gather()
             batch: list[Write] = []
-            room = max(1, self._limit // 4)  # so that more comes in while these are written
+            room = max(1, self._limit // 2)  # so that more comes in while these are written
             while self._queue and room > 0:
                 item = self._queue[0]
                 if isinstance(item, _Task):
