@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 kd_decoder *kd_decoder_new(kd_input *input)
 {
@@ -61,6 +62,26 @@ const unsigned char *kd_wave_order(int channels)
         {0}, {0}, {0, 1}, {0, 2, 1}, {0, 1, 2, 3}, {0, 2, 1, 3, 4}, {0, 2, 1, 5, 3, 4},
         {0, 2, 1, 6, 5, 3, 4}, {0, 2, 1, 7, 5, 6, 3, 4}};
     return channels >= 1 && channels <= 8 ? orders[channels] : NULL;
+}
+
+static inline void put_planes(unsigned char *restrict out, const void *const *planes,
+                              const unsigned char *order, int channels, int64_t frames, int64_t width)
+{
+    for (int channel = 0; channel < channels; channel++) {
+        const unsigned char *restrict plane = planes[order != NULL ? order[channel] : channel];
+        for (int64_t i = 0; i < frames; i++)
+            memcpy(out + (i * channels + channel) * width, plane + i * width, (size_t)width);
+    }
+}
+
+/* Put the samples of all planes side by side, of `width` bytes each; order: as kd_wave_order's. */
+void kd_interleave(void *out, const void *const *planes, const unsigned char *order, int channels,
+                   int64_t frames, int width)
+{
+    if (width == 4) /* a constant makes the usual case fast */
+        put_planes(out, planes, order, channels, frames, 4);
+    else
+        put_planes(out, planes, order, channels, frames, width);
 }
 
 /* Rounded to the nearest, halves to even; what lies beyond full scale is clipped. */

@@ -36,12 +36,8 @@ typedef struct {
 
 static void interleave(float *out, float **planes, int channels, long frames)
 {
-    const unsigned char *order = kd_wave_order(channels);
-    for (int channel = 0; channel < channels; channel++) {
-        const float *plane = planes[order != NULL ? order[channel] : channel];
-        for (long i = 0; i < frames; i++)
-            out[i * channels + channel] = plane[i];
-    }
+    const void *const *plain = (const void *const *)planes;
+    kd_interleave(out, plain, kd_wave_order(channels), channels, frames, sizeof *out);
 }
 
 static int64_t take_late(vorbis_state *state, float *out, int channels, int64_t frames)

@@ -135,6 +135,7 @@ async def test_stats() -> None:
         waiting = asyncio.create_task(queue.take_async())
         await asyncio.sleep(0)  # let it begin to wait
         assert queue.put(chunk(200))
+        queue.hand_over()
         assert await waiting is not None
     assert queue.stats == StreamStats(frames=400, seconds_buffered=0.0, underruns=2, losses=0)
     queue.seek(0.0)
@@ -152,6 +153,36 @@ async def test_a_task_is_woken_by_a_thread() -> None:
     await asyncio.sleep(0)  # let it begin to wait
     assert not waiting.done()
     producer = threading.Thread(target=queue.put, args=(chunk(0),))
+    producer.start()
+    assert await asyncio.wait_for(waiting, 10) is not None
+    producer.join(10)
+
+
+async def test_a_consumer_that_has_enough_is_woken_for_a_batch() -> None:
+    queue = ChunkQueue(1.0)
+    for _ in range(3):  # 0.3 s were taken: that is how long the decoding may go on meanwhile
+        assert queue.put(chunk(0))
+        assert await queue.take_async() is not None
+    waiting = asyncio.create_task(queue.take_async())
+    await asyncio.sleep(0)  # let it begin to wait
+    woken = []
+    for _ in range(3):
+        assert queue.put(chunk(0))
+        woken.append(not queue._sleepers)
+    assert woken == [False, False, True]
+    assert await waiting is not None
+
+
+async def test_a_consumer_is_woken_before_the_producer_waits_for_room() -> None:
+    queue = ChunkQueue(0.5)
+    for start in range(0, 400, 100):
+        assert queue.put(chunk(start))
+        assert await queue.take_async() is not None
+    waiting = asyncio.create_task(queue.take_async())
+    await asyncio.sleep(0)  # let it begin to wait
+    assert queue.put(chunk(400))
+    assert queue._sleepers
+    producer = threading.Thread(target=queue.put, args=(chunk(500, frames=450),))
     producer.start()
     assert await asyncio.wait_for(waiting, 10) is not None
     producer.join(10)

@@ -16,12 +16,11 @@ from ._mp4 import edit_start, itunes_sound, mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
 from ._scale import scaled
+from ._shim import ffi, lib
 from ._tags import merged_tags
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from av.audio.frame import AudioFrame
-    from av.audio.plane import AudioPlane
 
     from ._input import Input
 
@@ -290,25 +289,20 @@ def _samples(frame: AudioFrame, options: Options) -> AnySamples:
     if name.endswith("p"):
         _interleave(frame, array)
     else:
-        array[:] = _plane(frame.planes[0], dtype, samples * channels).reshape(samples, channels)
+        # Planes are buffers, which their type does not say.
+        plane = np.frombuffer(frame.planes[0], dtype, samples * channels)  # type: ignore[call-overload]
+        array[:] = plane.reshape(samples, channels)
     return array if dtype == options.dtype else scaled(array, options.dtype)
 
 
 def _interleave(frame: AudioFrame, out: AnySamples) -> None:
     """Write the planes of a frame to the beginning of an array of its type.
 
-    One by one: PyAV's own arrays take longer than the decoding of AAC. From eight channels on
-    PyAV finds planes that are none, behind the others.
+    PyAV's own arrays take longer than the decoding of AAC.
     """
-    samples = frame.samples
-    for channel, plane in zip(range(frame.layout.nb_channels), frame.planes, strict=False):
-        out[:samples, channel] = _plane(plane, out.dtype, samples)
-
-
-def _plane(plane: AudioPlane, dtype: npt.DTypeLike, count: int) -> AnySamples:
-    # Planes are buffers, which their type does not say.
-    samples: AnySamples = np.frombuffer(plane, dtype, count)  # type: ignore[call-overload]  # as above
-    return samples
+    planes = ffi.new("void *[]", [ffi.cast("void *", plane.buffer_ptr) for plane in frame.planes])
+    channels, width = frame.layout.nb_channels, out.itemsize
+    lib.kd_interleave(ffi.from_buffer(out), planes, ffi.NULL, channels, frame.samples, width)
 
 
 BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)

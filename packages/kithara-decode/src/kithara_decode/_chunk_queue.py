@@ -33,13 +33,19 @@ def _nothing() -> None:
 class ChunkQueue:
     """Chunks in their order, then the end or an error; bounded by seconds of sound.
 
-    The producer waits while it is full. A seek drops what is queued and sends the producer
-    elsewhere, after the end and after an error too; the last one counts. `close` drops everything
-    and wakes everybody; after it the consumer sees the end, whatever the producer ran into.
+    The producer waits while it is full, and goes on once half of it is free. A consumer that
+    waits is woken for a batch, or by `hand_over` for what there is: a change of threads costs as
+    much as the decoding of a chunk. No batch is longer than what was taken since playing began, so
+    that whoever plays meanwhile never runs dry by it.
+
+    A seek drops what is queued and sends the producer elsewhere, after the end and after an error
+    too; the last one counts. `close` drops everything and wakes everybody; after it the consumer
+    sees the end, whatever the producer ran into.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._batch = seconds / 2  # what a waiting consumer is woken for while more comes at once
         # Ends the producer's blocked read when a seek comes, and takes that back once the producer
         # has seen it: both under the lock, so that no interruption outlives its seek.
         self.interrupt: Callable[[], object] = _nothing
@@ -58,7 +64,7 @@ class ChunkQueue:
         self._position = 0
         self._frames = 0
         self._underruns = 0
-        self._flows = False  # a chunk was taken, and no seek came since
+        self._taken = 0.0  # seconds since the start or the latest seek
         self.losses: tuple[Loss, ...] = ()  # set by the producer, as a whole
 
     # the producer's side
@@ -74,14 +80,22 @@ class ChunkQueue:
         seconds = len(chunk.data) / chunk.spec.sample_rate
         with self._changed:
             while self._chunks and self._held + seconds > self._seconds and not self.diverted:
+                self._wake()
                 self._changed.wait()
             if self.diverted:
                 return False
             self._chunks.append(chunk)
             self._held += seconds
             self._frames += len(chunk.data)
-            self._wake()
+            if self._held >= min(self._batch, self._taken):
+                self._wake()
             return True
+
+    def hand_over(self) -> None:
+        """Wake the consumer for what is queued: the producer may be about to wait for its input."""
+        with self._changed:
+            if self._chunks:
+                self._wake()
 
     @property
     def diverted(self) -> bool:
@@ -123,7 +137,7 @@ class ChunkQueue:
             if self._closed:
                 raise DecoderClosed("audio stream")
             self._wanted = self._sought = seconds
-            self._flows = False
+            self._taken = 0.0
             self._drop()
             self._ended, self._error = False, None
             self._changed.notify_all()
@@ -180,14 +194,17 @@ class ChunkQueue:
     def take(self) -> PcmChunk | None:
         """Wait for the next chunk; None at the end, or raise the error."""
         with self._changed:
-            self._count_underrun()
-            self._changed.wait_for(self.has_chunk)
+            if not self.has_chunk():
+                self._underruns += self._taken > 0
+                self._changed.wait_for(self.has_chunk)
             return self._take()
 
     async def take_async(self) -> PcmChunk | None:
         """Do the same as `take`, suspending this task only."""
         with self._changed:
-            self._count_underrun()
+            if self.has_chunk():
+                return self._take()
+            self._underruns += self._taken > 0
         return await self.wait_async(self.has_chunk, self._take)
 
     def opened(self) -> Opened:
@@ -202,13 +219,13 @@ class ChunkQueue:
 
     async def wait_async(self, condition: Callable[[], bool], then: Callable[[], T]) -> T:
         """Suspend this task until a condition of the queue holds; do something while it does."""
-        loop = asyncio.get_running_loop()
         while True:
-            woken: asyncio.Future[None] = loop.create_future()
-            wake = functools.partial(loop.call_soon_threadsafe, _resolve, woken)
             with self._changed:
                 if condition():
                     return then()
+                loop = asyncio.get_running_loop()
+                woken: asyncio.Future[None] = loop.create_future()
+                wake = functools.partial(loop.call_soon_threadsafe, _resolve, woken)
                 self._sleepers.append(wake)
             try:
                 await woken
@@ -216,17 +233,15 @@ class ChunkQueue:
                 with self._changed, contextlib.suppress(ValueError):
                     self._sleepers.remove(wake)
 
-    def _count_underrun(self) -> None:
-        self._underruns += self._flows and not self.has_chunk()
-
     def _take(self) -> PcmChunk | None:
         if self._chunks:
             chunk = self._chunks.popleft()
-            held = self._held - len(chunk.data) / chunk.spec.sample_rate
+            seconds = len(chunk.data) / chunk.spec.sample_rate
             self._position, self._sought = chunk.start + len(chunk.data), None
-            self._held = held if self._chunks else 0.0  # no sum of rounding errors
-            self._flows = True
-            self._changed.notify_all()
+            self._taken += seconds
+            self._held = self._held - seconds if self._chunks else 0.0  # no sum of rounding errors
+            if self._held <= self._batch:
+                self._changed.notify_all()
             return chunk
         if self._error is not None and not self._closed:
             raise self._error

@@ -106,7 +106,7 @@ class DecodeLoop:
     def _note(self, losses: Iterator[Loss]) -> None:
         for loss in losses:
             self._losses.add(loss)
-            self._queue.losses = self._losses.all()
+            self._queue.losses = self._losses.all
 
     # spans
 
@@ -120,6 +120,7 @@ class DecodeLoop:
         if self._files is None:
             self._start_spans()
         before = self._span
+        self._queue.hand_over()
         try:
             file = next(self._files or iter(()), None)
             span = None if file is None else self._open(file)
@@ -144,7 +145,9 @@ class DecodeLoop:
         return span
 
     def _open(self, file: File) -> SpanDecoding:
-        decoder = open_input(Input(file), getattr(file, "container", None), self._options)
+        decoder = open_input(
+            Input(file, self._queue.hand_over), getattr(file, "container", None), self._options
+        )
         try:
             output = self._output = self._output or decoder.spec
             span = SpanDecoding(decoder, output, timeline=getattr(file, "timeline", 0))

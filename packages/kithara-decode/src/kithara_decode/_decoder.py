@@ -87,7 +87,7 @@ class BaseDecoder(ABC):
     @property
     def losses(self) -> tuple[Loss, ...]:
         """Return what was found missing so far, by position; bounded."""
-        return self._losses.all()
+        return self._losses.all
 
     def read(self, frames: int) -> AnySamples:
         """Return the next frames, fewer than asked only before the end or damage."""

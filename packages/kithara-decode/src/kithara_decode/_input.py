@@ -1,5 +1,7 @@
 """The input below every backend: a file, its length, its first bytes, reads at an offset."""
 
+from collections.abc import Callable
+
 from ._errors import DecodeError, SeekRefused
 from ._protocols import BinaryFile
 
@@ -10,11 +12,13 @@ class Input:
     """A binary file seen as bytes from offset 0 on, whether it seeks or not.
 
     Offsets count from the base: the file's start (its present position if unseekable), moved
-    forward by `skip`. The bytes that `head` showed can be read again from any file.
+    forward by `skip`. The bytes that `head` showed can be read again from any file. `before_read`
+    is called whenever the file is about to be read, which may block.
     """
 
-    def __init__(self, file: BinaryFile) -> None:
+    def __init__(self, file: BinaryFile, before_read: Callable[[], object] = lambda: None) -> None:
         self._file = file
+        self._before_read = before_read
         reads_early = getattr(file, "readinto1", None)
         self._read = file.readinto if reads_early is None else reads_early
         self.seekable = file.seekable()
@@ -75,6 +79,7 @@ class Input:
                 raise SeekRefused("its bytes cannot be read again", frame=0, frames=None)
             self._file.seek(self._base + offset)
             self._at = offset
+        self._before_read()
         got: int | None = self._read(buffer)
         if got is None:
             raise DecodeError("the file has no bytes yet and does not block; give a blocking one")

@@ -23,6 +23,7 @@ class Losses:
 
     def __init__(self) -> None:
         self._places: dict[int, Loss] = {}
+        self.all: tuple[Loss, ...] = ()  # by their position
 
     def add(self, loss: Loss) -> None:
         """Keep a loss, the first `MOST_LOSSES` of them one by one."""
@@ -33,13 +34,11 @@ class Losses:
             return
         if len(self._places) < MOST_LOSSES:
             self._places[loss.frame] = loss
-            return
-        last = max(self._places.values(), key=lambda known: known.frame)
-        if loss.frame > last.frame:
+        else:
+            last = self.all[-1]
+            if loss.frame < last.frame:
+                return
             counts = (last.frames, loss.frames)
             frames = None if None in counts else sum(count or 0 for count in counts)
             self._places[last.frame] = Loss(frame=last.frame, frames=frames, reason=last.reason)
-
-    def all(self) -> tuple[Loss, ...]:
-        """Return the losses by their position."""
-        return tuple(self._places[frame] for frame in sorted(self._places))
+        self.all = tuple(self._places[frame] for frame in sorted(self._places))

@@ -34,7 +34,7 @@ class AudioStream:
     than 10 s, are not believed.
 
     `chunk_frames` is the most frames of a chunk, and the usual number; `buffer_seconds` how much
-    decoded sound may wait for the consumer before the decoding waits in turn.
+    decoded sound may wait for the consumer before the decoding waits in turn, until half is left.
 
     What stops the decoding is raised behind the chunks decoded before it, as the same object, each
     time the next chunk is asked for. `strict` is that of `open_decoder`.
