@@ -25,6 +25,17 @@ async def test_a_request_beside_a_body_finds_a_connection(
     assert server.connections_opened == 2
 
 
+async def test_bodies_side_by_side_share_one(server: Server, client: HttpClient) -> None:
+    for path in ("/a", "/b"):
+        server.add(path, GeneratedContent(SIZE))
+    async with client.stream(server.url("/a")):
+        await server.wait_for(lambda: server.connections == 2)
+        async with client.stream(server.url("/b")):  # it takes the one that waited
+            await client.get_bytes(server.url("/a"), byte_range=RangeSpec(5, 15))
+            await client.get_bytes(server.url("/a"), byte_range=RangeSpec(7, 17))
+    assert server.connections_opened == 3
+
+
 async def test_it_waits_on_the_origin_that_a_redirect_led_to(client: HttpClient) -> None:
     async with Server() as first, Server() as second:
         first.add("/a", redirect=second.url("/b"))
@@ -81,4 +92,6 @@ async def test_a_server_that_cannot_be_reached_is_left_to_the_requests() -> None
     async with aiohttp.ClientSession() as session:
         ahead = Preconnector(session, 5)
         async with asyncio.timeout(5):
-            await ahead.keep(URL("http://127.0.0.1:1/"))
+            kept = ahead.keep(URL("http://127.0.0.1:1/"))
+            assert kept is not None
+            await kept

@@ -186,13 +186,15 @@ class Exchange:
     async def _connect_ahead(self, url: URL | None) -> None:
         """Keep a connection to this origin ready for the next request, instead of one before.
 
-        Who asks for all from a place on may soon ask for another place.
+        Who asks for all of something, or all from a place on, may soon ask for another place.
         """
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.wait([self._ahead])
             self._ahead = None
-        if url is not None and self._byte_range is not None and self._byte_range.stop is None:
+        is_whole = self._byte_range is None and self._method == "GET" and not self._codings
+        is_rest = self._byte_range is not None and self._byte_range.stop is None
+        if url is not None and (is_whole or is_rest):
             self._ahead = self._line.sessions.preconnected(url)
 
     async def _send(

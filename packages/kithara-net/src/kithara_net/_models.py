@@ -87,9 +87,9 @@ class NetOptions:
 
     There is no limit on the whole transfer. `first_byte_timeout` runs from the sent request to
     the head of the response, `stall_timeout` while a reader waits for the next bytes of a body.
-    `headers` go with every request; those of a request win over them. With `preconnect`, while the
-    body of a range without a stop is on its way, one more connection to its server is kept open
-    and idle, so that the next request need not wait for one; not in an injected session.
+    `headers` go with every request; those of a request win over them. With `preconnect`, while a
+    body without a told stop is on its way, one more connection to its server is kept open and
+    idle, so that the next request need not wait for one; not in an injected session.
     """
 
     user_agent: str = "kithara-net"

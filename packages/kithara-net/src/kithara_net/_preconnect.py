@@ -24,26 +24,32 @@ class Preconnector:
     def __init__(self, session: aiohttp.ClientSession, timeout: float | None) -> None:
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[URL, asyncio.Task[None]] = {}
 
-    def keep(self, url: URL) -> asyncio.Task[None]:
-        """Keep one to the origin of `url` until the task that is answered is cancelled."""
-        task = asyncio.create_task(self._keep(url), name=f"preconnect {url.host}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def keep(self, url: URL) -> asyncio.Task[None] | None:
+        """Keep one to the origin of `url` until the task that is answered is cancelled.
+
+        None where one is kept already: bodies that arrive side by side leave theirs to each other.
+        """
+        origin = url.origin()
+        if origin in self._tasks:
+            return None
+        task = asyncio.create_task(self._keep(origin), name=f"preconnect {url.host}")
+        self._tasks[origin] = task
+        task.add_done_callback(lambda _: self._tasks.pop(origin))
         return task
 
     async def aclose(self) -> None:
         """Keep none any more."""
-        tasks = set(self._tasks)
+        tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _keep(self, url: URL) -> None:
+    async def _keep(self, origin: URL) -> None:
         connector = self._session.connector
-        request = aiohttp.ClientRequest("GET", url.origin(), loop=asyncio.get_running_loop())
+        request = aiohttp.ClientRequest("GET", origin, loop=asyncio.get_running_loop())
         while connector is not None:
             try:
                 # An idle one is taken, and given back as if new; else one is opened.
