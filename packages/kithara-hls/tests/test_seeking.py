@@ -227,9 +227,11 @@ async def test_segments_that_come_before_the_first_of_a_span_do_not_tell_when_it
     made.resources["1.aac"].behaviour = {"stall_after": 20}
     async with source(made.url) as session:
         view = session.source()
+        whole = asyncio.create_task(session.wait_complete())  # several segments at once
         span = asyncio.create_task(asyncio.to_thread(view.span_at, len(made.parts[0])))
         await server.wait_for(lambda: any(r.finished for r in server.requests_for("/music/2.aac")))
         made.resources["1.aac"].release()
         found = await span
+        await whole
         assert found is not None
         assert (found.timeline, found.seconds) == (1, Fraction(5, 2))

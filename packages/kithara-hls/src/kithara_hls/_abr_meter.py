@@ -14,6 +14,9 @@ class TransferMeter:
 
     All times are the caller's, of one monotonic clock, and never go back. Only transfers over
     the network are reported here; what the cache serves is not.
+
+    The piece with which an idle path begins to flow was on its way before its clock ran, so it
+    does not count, unless all came at once.
     """
 
     def __init__(self) -> None:
@@ -21,18 +24,29 @@ class TransferMeter:
         self._counted_to = 0.0
         self._busy = 0.0
         self._size = 0
+        self._unclocked = 0
 
     def start(self, now: float) -> "Transfer":
         """A request was sent."""
-        return Transfer(self, now)
+        return Transfer(self, now, alone=not self._flowing)
+
+    def so_far(self, now: float) -> DownloadSample | None:
+        """What flowed since the last sample, for who decides before a transfer ends.
+
+        None if that is too little to tell.
+        """
+        self._advance(now)
+        return self._sample(None) if self._busy >= _SHORTEST and self._size else None
 
     def _advance(self, now: float) -> None:
         if self._flowing:
             self._busy += max(0.0, now - self._counted_to)
         self._counted_to = max(now, self._counted_to)
 
-    def _began(self, now: float) -> None:
+    def _began(self, size: int, now: float) -> None:
         self._advance(now)
+        if not self._flowing:
+            self._unclocked += size
         self._flowing += 1
 
     def _received(self, size: int, now: float) -> None:
@@ -44,17 +58,22 @@ class TransferMeter:
         self._flowing -= 1
         if self._flowing and self._busy < _SHORTEST:
             return None  # the transfers that go on tell it with theirs
-        sample = DownloadSample(size=self._size, seconds=self._busy, ttfb=ttfb)
-        self._size, self._busy = 0, 0.0
+        return self._sample(ttfb)
+
+    def _sample(self, ttfb: float | None) -> DownloadSample:
+        size = self._size - (self._unclocked if self._busy >= _SHORTEST else 0)
+        sample = DownloadSample(size=size, seconds=self._busy, ttfb=ttfb)
+        self._size, self._unclocked, self._busy = 0, 0, 0.0
         return sample
 
 
 class Transfer:
     """One request, from its sending to its last byte; made by `TransferMeter.start`."""
 
-    def __init__(self, meter: TransferMeter, now: float) -> None:
+    def __init__(self, meter: TransferMeter, now: float, *, alone: bool) -> None:
         self._meter = meter
         self._asked = now
+        self._alone = alone
         self._received = 0
         self._first: float | None = None
         self._over = False
@@ -65,20 +84,23 @@ class Transfer:
             return
         if self._first is None:
             self._first = now
-            self._meter._began(now)
+            self._meter._began(size, now)
         self._received += size
         self._meter._received(size, now)
 
     def end(self, now: float) -> DownloadSample | None:
         """It is over, complete, failed or abandoned: what to feed the rule, if anything.
 
-        The sample has the bytes of all transfers since the last one. None if it had no body, was
-        ended before, or if too little time passed to tell: later samples then carry the bytes.
+        The sample has the bytes of all transfers since the last one, and no time to first byte
+        if the answer may have waited behind another. None if it had no body, was ended before, or
+        if too little time passed to tell: later samples then carry the bytes.
         """
         if self._over:
             return None
         self._over = True
-        return self._meter._ended(now, self.ttfb) if self._first is not None else None
+        if self._first is None:
+            return None
+        return self._meter._ended(now, self.ttfb if self._alone else None)
 
     @property
     def bytes_received(self) -> int:

@@ -73,10 +73,10 @@ class DownloadSample:
     """What the network delivered in a stretch of time, over all transfers at once.
 
     Attributes:
-        size: bytes received, as they came (encrypted, before any decoding).
+        size: bytes received in ``seconds``, as they came (encrypted, before any decoding).
         seconds: how long at least one body was flowing, waits for a first byte left out.
         ttfb: seconds from the request to its first byte of body; None where the stretch has
-            none of its own.
+            none of its own, or the answer may have waited behind another one.
         cached: the bytes came from the cache; such a sample tells nothing about the network.
     """
 

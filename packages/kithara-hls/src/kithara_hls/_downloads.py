@@ -41,7 +41,7 @@ class Downloads:
     """The parts on their way, each fetched once whoever wants it. Belongs to the event loop.
 
     ``gate`` is awaited between chunks and holds a body back; ``changed`` is called after each
-    step of any of them; ``sampled`` is told what the network gave.
+    step of any; ``sampled`` is told what the network gave, by ``meter``.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Downloads:
         self._changed = changed
         self._sampled = sampled
         self._finished = finished
-        self._meter = TransferMeter()
+        self.meter = TransferMeter()
         self._active: dict[ResourceKey, Download] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._met: set[ResourceKey] = set()
@@ -235,8 +235,8 @@ class Downloads:
         version = resource.identity if held else None
         async with AsyncExitStack() as stack:
             download.requested_at = asyncio.get_running_loop().time()
-            transfer = self._meter.start(download.requested_at)
-            stack.callback(lambda: self._sample(transfer.end(asyncio.get_running_loop().time())))
+            transfer = self.meter.start(download.requested_at)
+            stack.callback(lambda: self.tell(transfer.end(asyncio.get_running_loop().time())))
             body = await self._request(download, held if version else 0, version, stack)
             begin = planned.byte_range.start if planned.byte_range is not None else 0
             found = _version(body)
@@ -270,7 +270,7 @@ class Downloads:
                     break  # the rest of the file is for others
                 held_back = self._gate(download) if at != wanted else None
                 if held_back is not None:
-                    self._sample(transfer.end(now))  # the wait is not the network's
+                    self.tell(transfer.end(now))  # the wait is not the network's
                     await held_back
         if wanted is not None and at < wanted:
             raise SegmentInvalid(f"it has {at} bytes instead of {wanted}", url=planned.url)
@@ -320,22 +320,18 @@ class Downloads:
             )
         return await stack.enter_async_context(self._net.stream(planned.url))
 
-    def _sample(self, sample: DownloadSample | None) -> None:
-        if sample is None:
-            return
-        self._sampled(sample)
-        event = ThroughputSample(bytes=sample.size, seconds=sample.seconds, ttfb=sample.ttfb)
-        self._publish_any(event, droppable=True)
+    def tell(self, sample: DownloadSample | None) -> None:
+        """Tell what the network gave, if anything."""
+        if sample is not None:
+            self._sampled(sample)
+            event = ThroughputSample(bytes=sample.size, seconds=sample.seconds, ttfb=sample.ttfb)
+            self._publish_any(event, droppable=True)
 
     def _begin(self, download: Download) -> None:
         if not download.begun:
             download.begun = True
-            planned = download.planned
-            self._publish(
-                SegmentStarted(
-                    index=planned.index, url=redacted(planned.url), cached=download.cached
-                )
-            )
+            index, url = download.planned.index, redacted(download.planned.url)
+            self._publish(SegmentStarted(index=index, url=url, cached=download.cached))
         self._changed()
 
     def _learn_size(self, download: Download, size: int) -> None:

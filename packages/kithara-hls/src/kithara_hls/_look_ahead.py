@@ -83,18 +83,17 @@ class LookAhead:
         ahead = position.start - self._heard_time()
         if ahead > 0 and ahead + duration > self._options.abr.buffer_goal:
             return False
-        return not running or self._may_share(running, float(duration))
+        return not running or self._may_share(running)
 
-    def _may_share(self, running: list[Download], duration: float) -> bool:
+    def _may_share(self, running: list[Download]) -> bool:
         """Whether one more request does not keep waiting what is needed first.
 
         It does not while the path has room: what is on its way is less than what the path carries
-        in the time that a request needs to be answered.
+        in the time that a request needs to be answered. More would halve the pace of what is
+        needed first just when the path breaks down, and be chosen before that is known.
         """
         left = sum(max(0, (d.expected or 0) - d.received) for d in running)
-        if self._choice.seconds_for(left) <= _IN_FLIGHT * self._choice.latency:
-            return True
-        return running[-1].begun and self._delivery.buffered() >= duration
+        return self._choice.seconds_for(left) <= _IN_FLIGHT * self._choice.latency
 
     def _heard_time(self) -> Fraction:
         found = self._table.heard_at(self._table.furthest())

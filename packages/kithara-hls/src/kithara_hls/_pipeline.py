@@ -264,12 +264,13 @@ class Pipeline:
 
     def _choose(self, position: Position) -> int:
         times = position.track.times
+        self._downloads.tell(self._downloads.meter.so_far(asyncio.get_running_loop().time()))
         return self._choice.choose(
             current=self._variant,
             segment=float(times.duration_of(position.index)),
             remaining=times.duration - float(position.start),
             buffer=self.delivery.buffered(),
-            playing=self._table.furthest() > 0,
+            playing=self.delivery.playing,
         )
 
     def _plan(self, position: Position, variant: int) -> None:
@@ -324,16 +325,13 @@ class Pipeline:
 
     def _ask_to_abandon(self) -> None:
         """Give up the download that is needed first, where another variant is better now."""
-        answer = self._choice.abandon(self.delivery, playing=self._table.furthest() > 0)
+        answer = self._choice.abandon(self.delivery, playing=self.delivery.playing)
         if answer is None:
             return
-        step, instead = answer
-        track = self._variants.track(instead)
-        if track is None:  # so that it can be taken when the rule is asked again
-            self._load(instead)
-        else:
-            self.delivery.take_away(step)
-            self._plan(step.position.within(track), instead)
+        step, self._chosen = answer
+        self.delivery.take_away(step)
+        self._next, self._forced = step.position, True
+        self.wake()
 
     # -- what cannot be had --------------------------------------------------------------------
 
