@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up all they need on a fresh machine; the rest is for daily work.
 
-.PHONY: help setup demo test check format bench wheels clean
+.PHONY: help setup demo test check format bench figures docs api wheels clean
 .DEFAULT_GOAL := help
 
 # Looked up when used: the set-up may just have installed it.
@@ -37,10 +37,19 @@ format: setup  ## Format and sort imports
 bench: setup  ## Compare with peers, side by side in one run
 	@for script in benchmarks/bench_*.py; do PYTHONPATH=demo $(RUN) --no-sync python "$$script" || exit 1; done
 
+figures: setup  ## Run the comparisons and write their figures into the README and the guide
+	@$(RUN) --no-sync python tools/figures.py
+
+docs: setup  ## Build guides and reference into site/
+	@$(RUN) --no-sync python -W error tools/site.py site
+
+api: setup  ## Compare the public API with that of the last tag
+	@tools/api
+
 wheels: setup  ## Build wheels and sdists of all packages into dist/, and try the decoder's alone
 	@rm -rf dist
 	@$(RUN) --group wheels python tools/wheels.py dist
 
 clean:  ## Remove the environment and everything that was built
-	rm -rf .venv .tools dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find packages -name '*.so' -delete -o -name '*.egg-info' -prune -exec rm -rf {} +

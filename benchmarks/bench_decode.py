@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from kithara_decode import open_decoder
-from peers import measure
+from peers import measure, record
 
 SECONDS = 120
 ROUNDS = 5
@@ -194,6 +194,7 @@ def main() -> None:
                 if suffix in suffixes
             }
             medians = measure(runs, ROUNDS)
+            record(f"processor time for an hour of {suffix}", "s", medians)
             best = min(value for name, value in medians.items() if name != "kithara")
             for name, value in medians.items():
                 ratio = value / medians["kithara"]

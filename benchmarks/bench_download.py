@@ -84,9 +84,9 @@ class Spent:
 
     def report(self) -> None:
         """Print the medians for each GiB."""
-        for name, seconds in self._seconds.items():
-            per_gib = statistics.median(seconds) * GIB / SIZE
-            print(f"  {name:<22} {per_gib:10.3f} CPU s/GiB")
+        medians = {name: statistics.median(spent) for name, spent in self._seconds.items()}
+        per_gib = {name: seconds * GIB / SIZE for name, seconds in medians.items()}
+        report("processor time for each GiB of it", "s", per_gib)
 
 
 def main() -> None:

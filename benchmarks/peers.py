@@ -1,5 +1,6 @@
 """What every benchmark shares: a server, runs in turn, medians, ratios against the peers."""
 
+import json
 import os
 import shutil
 import socket
@@ -63,8 +64,16 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def record(title: str, unit: str, medians: dict[str, float]) -> None:
+    """Keep a comparison for tools/figures.py, if KITHARA_FIGURES names a file for it."""
+    if path := os.environ.get("KITHARA_FIGURES"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"title": title, "unit": unit, "medians": medians}) + "\n")
+
+
 def report(title: str, unit: str, medians: dict[str, float]) -> None:
     """Print a table; the ratio is each peer's figure over ours."""
+    record(title, unit, medians)
     ours = medians["kithara"]
     print(f"\n{title}")
     for name, value in medians.items():
