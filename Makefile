@@ -6,6 +6,7 @@
 # Looked up when used: the set-up may just have installed it.
 UV = $(shell command -v uv || echo .tools/bin/uv)
 RUN = $(UV) run --frozen
+SNIPPETS = .mypy_cache/snippets
 
 help:  ## Show these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
@@ -26,7 +27,9 @@ test:  ## Run everything that must hold (what CI runs)
 check: setup  ## Lint, types and layering, in under a minute
 	@$(RUN) --no-sync ruff check
 	@$(RUN) --no-sync ruff format --check
-	@$(RUN) --no-sync mypy packages/*/src demo benchmarks tests-integration
+	@$(RUN) --no-sync mypy packages/*/src demo benchmarks examples tests-integration tools
+	@PYTHONPATH=tests-integration $(RUN) --no-sync python tools/snippets.py $(SNIPPETS)
+	@$(RUN) --no-sync mypy --allow-untyped-defs --allow-untyped-calls $(SNIPPETS)
 	@for tests in packages/*/tests; do $(RUN) --no-sync mypy $$tests || exit 1; done
 	@$(RUN) --no-sync lint-imports --no-cache
 

@@ -19,20 +19,28 @@ from kithara_net.testing import ThreadedServer
 from workspace import ROOT, python_blocks
 
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *GUIDES]
 KEY = bytes(range(16))
 
 
 def commands(guide: Path) -> list[str]:
-    """The lines of the blocks that show a terminal."""
+    """The lines of the blocks that show a terminal, but for those that install."""
     text = guide.read_text(encoding="utf-8")
     blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("pip install ")]
+
+
+def name_of(page: Path) -> str:
+    return "root" if page.parent == ROOT else page.stem
 
 
 @pytest.fixture
 def server(media: Path) -> Iterator[ThreadedServer]:
     with ThreadedServer() as server:
         server.serve_directory(media)
+        for file in (media / "fmp4").iterdir():
+            server.add(f"/music/{file.name}", file)
         plain = (media / "melody.wav").read_bytes()
         padding = 16 - len(plain) % 16
         cipher = Cipher(AES(KEY), CBC(bytes(16))).encryptor()
@@ -47,7 +55,7 @@ def server(media: Path) -> Iterator[ThreadedServer]:
         yield server
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+@pytest.mark.parametrize("guide", PAGES, ids=name_of)
 def test_the_blocks_of_a_guide_run_one_after_the_other(
     guide: Path, server: ThreadedServer, tmp_path: Path
 ) -> None:
@@ -60,7 +68,7 @@ def test_the_blocks_of_a_guide_run_one_after_the_other(
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("guide", [g for g in GUIDES if commands(g)], ids=lambda guide: guide.stem)
+@pytest.mark.parametrize("guide", [page for page in PAGES if commands(page)], ids=name_of)
 def test_the_commands_of_a_guide_run_one_after_the_other(
     guide: Path, server: ThreadedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +82,7 @@ def test_the_commands_of_a_guide_run_one_after_the_other(
 
 
 def test_every_link_leads_somewhere() -> None:
-    for guide in [*GUIDES, ROOT / "examples/README.md"]:
+    for guide in [*PAGES, ROOT / "examples/README.md"]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", guide.read_text(encoding="utf-8")):
             assert (guide.parent / target).exists(), f"{guide.name}: {target}"
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")

@@ -30,8 +30,11 @@ SHOWN = {
     "reading 512 MiB back from the cache": "read it back from the cache",
     "first PCM of melody.mp3 at 1 Mbit/s": "first sound of an MP3, 1 Mbit/s",
     "first PCM of fmp4/aac-2.m3u8 at 1 Mbit/s": "first sound of HLS, 1 Mbit/s",
+    "fmp4: seek to a minute not fetched (100 ms, 20 Mbit/s)": "seek in HLS, 100 ms away",
+    "fmp4: CPU for the whole on loopback": "processor time for 3 minutes of HLS",
     "processor time for an hour of mp3": "decode an hour of MP3",
     "processor time for an hour of flac": "… of FLAC",
+    "processor time for an hour of ogg": "… of Ogg Vorbis",
     "processor time for an hour of m4a": "… of AAC",
     "storing 64 MiB as values of 64 KiB": "store 64 MiB in 64 KiB pieces",
 }
@@ -63,9 +66,11 @@ class Comparison:
             return f"{1 / ratio:.1f} × better than {name}"
         return f"**{ratio:.1f} × worse than {name}**"
 
-    def row(self, label: str) -> str:
-        """A line of a table in Markdown."""
-        others = ", ".join(f"{name} {self.amount(value)}" for name, value in self.peers.items())
+    def row(self, label: str, most: int | None = None) -> str:
+        """A line of a table in Markdown; with the best of the others, if they are too many."""
+        others = ", ".join(
+            f"{name} {self.amount(self.peers[name])}" for name in [*self.peers][:most]
+        )
         return f"| {label} | {self.amount(self.medians['kithara'])} | {others} | {self.verdict} |"
 
     def amount(self, value: float) -> str:
@@ -108,11 +113,11 @@ def machine() -> str:
 
 def table(comparisons: list[Comparison], labels: dict[str, str] | None = None) -> str:
     """A table in Markdown: of all, or of those that have a label."""
-    rows = [
-        comparison.row(comparison.title if labels is None else labels[comparison.title])
-        for comparison in comparisons
-        if labels is None or comparison.title in labels
-    ]
+    if labels is None:
+        rows = [comparison.row(comparison.title) for comparison in comparisons]
+    else:
+        found = {comparison.title: comparison for comparison in comparisons}
+        rows = [found[t].row(label, most=3) for t, label in labels.items() if t in found]
     head = ["| | Kithara | others | |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, "", machine()])
 
