@@ -113,6 +113,19 @@ def test_short_reads_are_continued(tmp_path: Path) -> None:
     fs.close(fd)
 
 
+async def test_a_read_into_new_memory_that_comes_short_is_continued(
+    tmp_path: Path, writer: DiskWriter
+) -> None:
+    class ShortFs(FsOps):
+        def pread(self, fd: int, size: int, offset: int) -> bytes:
+            return super().pread(fd, min(size, 3), offset)
+
+    with StreamingResource.open(tmp_path / "a", writer, fs=ShortFs()) as resource:
+        await resource.write_at(0, b"0123456789")
+        await resource.flush()
+        assert resource.read_at(2, 20) == b"23456789"
+
+
 async def test_without_positioned_calls_the_bytes_are_the_same(
     tmp_path: Path, writer: DiskWriter
 ) -> None:

@@ -106,6 +106,13 @@ class FsOps:
         buffers[0][: len(data)] = data
         return len(data)
 
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read at an offset into new memory, not filled with zeros first; empty at the end."""
+        if self._positioned:
+            return os.pread(fd, size, offset)
+        buffer = bytearray(size)
+        return bytes(buffer[: self.preadv(fd, (memoryview(buffer),), offset)])
+
     def try_preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
         """Read at an offset what is in memory; 0 if the disk would have to be waited for."""
         if not _NOWAIT:

@@ -136,19 +136,17 @@ def read_record(fs: FsOps, path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     try:
-        size = fs.fstat(fd).st_size
-        head = bytearray(min(size, _HEAD))
-        fs.read_all(fd, memoryview(head), 0)
-        found = decode_header(bytes(head))
+        head = fs.pread(fd, _HEAD, 0)
+        size = len(head) if len(head) < _HEAD else fs.fstat(fd).st_size
+        found = decode_header(head)
         if found is None:
             return Record(header=None, length=None)
         tail = head[-COMMIT_SIZE:]
         if size > len(head):
-            tail = bytearray(COMMIT_SIZE)
-            fs.read_all(fd, memoryview(tail), size - COMMIT_SIZE)
+            tail = fs.pread(fd, COMMIT_SIZE, size - COMMIT_SIZE)
     finally:
         fs.close(fd)
-    return Record(header=found[0], length=decode_commit(found[0], size, bytes(tail)))
+    return Record(header=found[0], length=decode_commit(found[0], size, tail))
 
 
 class Journal:

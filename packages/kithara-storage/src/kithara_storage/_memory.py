@@ -138,6 +138,11 @@ class MemoryFs(FsOps):
         with self._lock:
             return self._file(fd).read_into(buffers[0], offset)
 
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read at an offset into new memory."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.preadv(fd, (memoryview(buffer),), offset)])
+
     def try_preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
         """Read at an offset; 0 if another thread is inside just now."""
         if not self._lock.acquire(blocking=False):

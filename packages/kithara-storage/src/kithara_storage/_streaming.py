@@ -339,9 +339,7 @@ class StreamingResource:
         """What is there from `offset` on, at most `size` bytes; as `read_into` otherwise."""
         if size < 0:
             raise ValueError("a size is not negative")
-        buffer = bytearray(min(size, self.available(offset)))
-        done = self.read_into(offset, buffer)
-        return bytes(memoryview(buffer)[:done])
+        return reading.read_new(self._body, offset, size)
 
     def available(self, start: int) -> int:
         """How many bytes from `start` on can be read without a gap."""
