@@ -50,6 +50,11 @@ class Delivery:
         """Whether something was read since the start or the last seek."""
         return self.first is not None and self._table.furthest() > self.first.offset
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the first step since the start or the last seek is there as a whole."""
+        return self.first is not None and self.first.complete
+
     # -- what became known ---------------------------------------------------------------------
 
     def settle(self) -> bool:

@@ -15,6 +15,7 @@ from ._table import PartTable
 __all__ = ("LookAhead",)
 
 _BLOCKS: Final = 32  # bytes: what a cipher needs beyond those that are waited for
+_AT_FIRST: Final = 2  # at once, until the first one is there: they share the path
 _IN_FLIGHT: Final = 1.5  # of what the path carries in a request's latency; 1 would leave it idle
 
 
@@ -76,6 +77,8 @@ class LookAhead:
         ):
             return True
         if any(d.expected is None for d in running):
+            return False
+        if len(running) >= _AT_FIRST and not self._delivery.is_under_way:
             return False
         if self._delivery.ahead() >= self._options.look_ahead:
             return False
