@@ -1,6 +1,8 @@
 """A URL becomes PCM through all the layers, and again from the cache, against other decoders."""
 
+import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,3 +125,59 @@ def test_a_url_never_seen_is_an_offline_miss(url: str, kithara_cli: CommandLine)
     assert "not in the cache" in ran.err
     assert len(ran.err.splitlines()) == 1
     assert not (kithara_cli.folder / "out.wav").exists()
+
+
+# Sample rate, channels and seconds as ffprobe tells them, or why there is no sound to play.
+RECORDINGS: dict[str, tuple[int, int, float] | str] = {
+    "kithara-aac-ladder/master.m3u8": (44_100, 2, 220.2),
+    "kithara-aes128/master.m3u8": (44_100, 2, 220.2),
+    "media3-cmaf-multi-segment/playlist.m3u8": (44_100, 1, 3.0),
+    "media3-cmaf-multi-segment/stream_1.m3u8": "no audio stream",
+    "shaka-hls-gap/playlist.m3u8": "no audio stream",
+    "shaka-hls-multivideo/master.m3u8": (44_100, 2, 4.0),
+    "shaka-hls-multivideo/red_1.m3u8": "no audio stream",
+    "shaka-hls-raw-aac/manifest.m3u8": (22_050, 2, 40.0),
+    "shaka-hls-sample-aes/index.m3u8": "SAMPLE-AES-CTR is not supported",
+    "shaka-hls-ts-aac/playlist.m3u8": (48_000, 2, 31.9),
+    "shaka-hls-ts-audio-muxed-in-video/master.m3u8": (22_050, 2, 59.9),
+}
+
+
+@pytest.mark.parametrize("path", RECORDINGS)
+def test_info_and_fetch_of_real_recordings(
+    path: str, corpora: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    server, known = nginx(corpora / "hls"), RECORDINGS[path]
+    shown = kithara_cli("info", server.url(path), "--json")
+    if isinstance(known, str):
+        assert (shown.code, shown.out, shown.err.count("\n")) == (1, "", 1)
+        assert known in shown.err
+        return
+    facts = json.loads(shown.out)
+    assert (facts["sample_rate"], facts["channels"]) == known[:2]
+    assert facts["duration"] == pytest.approx(known[2], abs=0.1)
+    assert kithara_cli("fetch", server.url(path)).code == 0
+    server.stop()
+    options = ("--offline", "--duration", "1", "--lost", "silence", "-o", "out.wav")
+    assert kithara_cli("decode", server.url(path), *options).code == 0
+    assert soundfile.info("out.wav").duration == 1
+
+
+@pytest.mark.parametrize("path", ["fmp4/master.m3u8", "melody.mp3"])
+def test_a_fetched_asset_plays_with_no_network_at_all(
+    path: str, media: Path, nginx: Callable[[Path], Nginx], kithara_cli: CommandLine
+) -> None:
+    """In a network namespace where even the loopback is down."""
+    cut_off = ["unshare", "--net"]
+    if sys.platform != "linux" or subprocess.run([*cut_off, "true"], check=False).returncode:
+        pytest.skip("this user may not make a network namespace")
+    url = nginx(media).url(path)
+    assert kithara_cli("fetch", url).code == 0
+    words = ["decode", url, "--offline", "--cache", kithara_cli.cache, "-o", "alone.wav"]
+    done = subprocess.run(
+        [*cut_off, sys.executable, "-m", "kithara", *words],
+        cwd=kithara_cli.folder, capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone = soundfile.read(kithara_cli.folder / "alone.wav", dtype="float32")[0]
+    assert np.array_equal(alone, kithara_cli.decode(url))

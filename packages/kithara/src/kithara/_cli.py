@@ -282,7 +282,7 @@ def info(
         variant=parse_variant(variant),
         retries=retries,
         headers=parse_headers(header),
-        hls=parse_hls(key),
+        hls=parse_hls(key, lost="silence"),  # what it is shows in any segment
         look_ahead=INFO_LOOK_AHEAD,
     )
     with opened(ask) as track:
