@@ -5,6 +5,8 @@
     python tests/soak_decode.py bare 10000     PyAV's share: open, decode and close by it alone
     python tests/soak_decode.py arrive 1       hours of MP3 that arrive at 8 KiB/s, in virtual time
 
+Names of formats behind that ("soak.mp3 soak.ogg") choose among them.
+
 Time is virtual: every kilobyte arrives by a hand-over from another thread, as it would from a
 network, only without the wait in between. What is counted is the processor time.
 
@@ -92,6 +94,7 @@ def made(media: Media) -> dict[str, bytes]:
     return {
         name: media.coded(name, *options, frames=SECONDS * 44100).read_bytes()
         for name, options in FORMATS.items()
+        if name in (sys.argv[3:] or FORMATS)
     }
 
 

@@ -1,8 +1,9 @@
 """What the decode thread does: spans in, chunks out, wherever the consumer wants to be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -59,22 +60,18 @@ class DecodeLoop:
         try:
             target = self._queue.take_seek()
             while not self._queue.closed:
-                target = self._queue.await_seek(self._run_from(target))
+                target = self._queue.await_seek(_failure(partial(self._run_from, target)))
         finally:
             self._drop_spans()
             self._queue.finish()
 
-    def _run_from(self, target: float | None) -> BaseException | None:
-        """Decode from a time, or from the start, to the end; return what stopped it before."""
-        try:
-            if target is not None:
-                self._go_to(target)
-            while (span := self._span or self._open_next()) and not self._queue.diverted:
-                if not self._read(span) and self._open_next() is None:
-                    break
-        except BaseException as exc:  # noqa: BLE001 - carried over to the consumer's thread
-            return exc
-        return None
+    def _run_from(self, target: float | None) -> None:
+        """Decode from a time, or from the start, to the end."""
+        if target is not None:
+            self._go_to(target)
+        while (span := self._span or self._open_next()) and not self._queue.diverted:
+            if not self._read(span) and self._open_next() is None:
+                break
 
     def _read(self, span: SpanDecoding) -> bool:
         """Put the next frames of a span; False at its end."""
@@ -230,7 +227,8 @@ class DecodeLoop:
             self._preroll = lead.converges
             return self._go_by_time(source, seconds)
         if begin and self._axis.is_empty and not lead.sure and not measured:
-            self._measure_start(source)
+            # If that fails, what was asked for may do; if it does not, it tells why itself.
+            _failure(partial(self._measure_start, source))
             return self._go_by_time(source, seconds, measured=True)
         own, untold = span.own_place(begin), lead.untold * span.ratio
         place = self._axis.place(span.timeline, own, own + untold)
@@ -239,16 +237,13 @@ class DecodeLoop:
         return True
 
     def _measure_start(self, source: SeeksTime) -> None:
-        """Learn from the very first access units where the sound begins, if they are to be had."""
-        try:
-            begin = source.seek_time(0.0)
-            self._start_spans()
-            file = None if begin is None else next(self._files or iter(()), None)
-            if begin == 0 and file is not None:
-                span = self._span = self._open(file)
-                self._axis.place(span.timeline, span.own_place(begin), 0)
-        except Exception:  # noqa: BLE001 - whatever the source raises: what was asked for may do
-            return
+        """Learn from the very first access units where the sound begins."""
+        begin = source.seek_time(0.0)
+        self._start_spans()
+        file = None if begin is None else next(self._files or iter(()), None)
+        if begin == 0 and file is not None:
+            span = self._span = self._open(file)
+            self._axis.place(span.timeline, span.own_place(begin), 0)
 
     def _seek_frame(self, span: SpanDecoding, target: int) -> None:
         """Go to a frame, or before it, in a source that knows no times."""
@@ -276,3 +271,12 @@ def _files(source: SpanFiles | BinaryFile) -> Iterator[File]:
         yield from source.spans()
     else:
         yield source
+
+
+def _failure(work: Callable[[], object]) -> BaseException | None:
+    """Return what work in this thread, whose caller is another one, raises; None if it succeeds."""
+    try:
+        work()
+    except BaseException as exc:  # noqa: BLE001 - the consumer's thread raises it, whatever it is
+        return exc
+    return None
