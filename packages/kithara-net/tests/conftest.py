@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kithara_net import HttpClient
+from kithara_net import HttpClient, NetOptions
 from kithara_net.testing import Server
 
 
@@ -21,5 +21,6 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[HttpClient]:
-    async with HttpClient() as client:
+    # Without connections ahead, so that connections can be counted.
+    async with HttpClient(NetOptions(preconnect=False)) as client:
         yield client

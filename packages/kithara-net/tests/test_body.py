@@ -159,7 +159,7 @@ async def test_a_stall_is_noticed_only_while_somebody_waits(server: Server) -> N
 
 async def test_a_stall(server: Server) -> None:
     server.add("/a", GeneratedContent(2000), stall_after=1000)
-    options = NetOptions(stall_timeout=0.2)
+    options = NetOptions(stall_timeout=0.2, preconnect=False)
     async with HttpClient(options) as client, client.stream(server.url("/a")) as body:
         got, error = await collect_until_error(body)
         assert got == pattern_bytes(0, 1000)

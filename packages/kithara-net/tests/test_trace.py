@@ -8,6 +8,7 @@ from kithara_net import (
     DnsResolved,
     FirstByte,
     HttpClient,
+    NetOptions,
     Resumed,
     Retried,
     RetryNet,
@@ -26,7 +27,7 @@ async def test_the_story_of_a_body(server: Server) -> None:
     seen: list[TraceEvent] = []
     server.add("/r", redirect="/a?token=secret")
     server.add("/a", WHOLE, script=[{"cut_after": 4000}])
-    async with HttpClient(trace=seen.append) as client:
+    async with HttpClient(NetOptions(preconnect=False), trace=seen.append) as client:
         net = RetryNet(client, trace=seen.append, _sleep=no_wait)
         url = server.url("/r?token=secret").replace("127.0.0.1", "localhost")
         async with net.stream(url) as body:

@@ -45,6 +45,9 @@ class Body:
         self._broken: Exception | None = None
         self._closing: asyncio.Future[None] | None = None
         self._watch: StallWatch | None = None
+        self._time = asyncio.get_running_loop().time
+        self._taken_at = self._time()
+        self._awaited = False
         connection = response.connection
         if connection is not None and (protocol := connection.protocol) is not None:
             # From here on `StallWatch` counts, and only while somebody waits.
@@ -59,6 +62,20 @@ class Body:
     def head(self) -> ResponseHead:
         """The head of the response."""
         return self._head
+
+    @property
+    def connected(self) -> bool:
+        """Whether it holds a connection."""
+        return not self._response.closed
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long nobody has asked for the next piece; 0 while somebody waits for it."""
+        return 0.0 if self._awaited else self._time() - self._taken_at
+
+    def give_way(self) -> None:
+        """Break off; what has arrived is handed out first, then `BodyTruncated` says so."""
+        self._response.close()
 
     def close(self) -> None:
         """Let go of the connection: back to the pool if the body was read, else closed at once."""
@@ -92,6 +109,7 @@ class Body:
                 )
             )
         if piece:
+            self._taken_at = self._time()
             if self._trace is not None:
                 self._trace(BytesReceived(url=shown(self._head.final_url), count=len(piece)))
             return piece
@@ -108,6 +126,7 @@ class Body:
         watch = self._watch
         if watch is None and self._stall_timeout is not None and not content.is_eof():
             watch = self._watch = StallWatch(content, self._stall_timeout)
+        self._awaited = True
         try:
             if watch is not None:
                 watch.begin()
@@ -127,6 +146,7 @@ class Body:
                 raise
             self._broken = exc
         finally:
+            self._awaited = False
             if watch is not None:
                 watch.end()
         # The failure hides the bytes that arrived before it; forgetting it is the way to them.

@@ -66,7 +66,7 @@ class HttpClient:
     async def aclose(self) -> None:
         """End every open stream with `NetClosed` and close what was opened here; idempotent."""
         self._line.closed = True
-        for body in list(self._line.bodies):
+        for body in self._line.crowd.bodies:
             body.close()
         await self._sessions.aclose()
 

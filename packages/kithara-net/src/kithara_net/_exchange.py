@@ -14,6 +14,7 @@ from yarl import URL
 
 from kithara_net._body import Body
 from kithara_net._errors import InvalidUrl, NetClosed, NetError, RedirectRefused
+from kithara_net._giving_way import Crowd
 from kithara_net._head import parse_head
 from kithara_net._models import NetOptions, RangeSpec
 from kithara_net._sessions import CREDENTIALS, Sessions
@@ -35,7 +36,7 @@ _Answer: TypeAlias = tuple[aiohttp.ClientResponse, Target, aiohttp.ClientSession
 
 
 class Line:
-    """What all exchanges of one client share; their open bodies are in `bodies`."""
+    """What all exchanges of one client share; their open bodies are in `crowd`."""
 
     def __init__(
         self, options: NetOptions, sessions: Sessions, sign: Sign | None, trace: Trace | None
@@ -51,7 +52,9 @@ class Line:
         )
         # What a session names already is not said twice.
         self.user_agent = None if sessions.names_agent else options.user_agent
-        self.bodies: set[Body] = set()
+        # How many connections an injected session has is its own affair.
+        limit = None if sessions.injected else options.connections_per_host
+        self.crowd = Crowd(limit)
         self.closed = False
 
 
@@ -122,7 +125,7 @@ class Exchange:
         body = self._body = Body(
             response, head, session, self._byte_range, line.options.stall_timeout, line.trace
         )
-        line.bodies.add(body)
+        line.crowd.add(body, origin(target.url))
         return body
 
     async def __aexit__(
@@ -131,7 +134,7 @@ class Exchange:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._line.bodies.discard(self._body)
+        self._line.crowd.discard(self._body)
         self._body.close()
         await self._connect_ahead(None)
 
@@ -209,17 +212,18 @@ class Exchange:
         if trace is not None:
             url, begun = shown(target.text), asyncio.get_running_loop().time()
         try:
-            response = await session.request(
-                self._method,
-                target.url,
-                headers=fields,
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=False,
-                read_bufsize=_READ_BUFFER,
-                timeout=line.timeout,
-                trace_request_ctx=url,
-            )
+            with line.crowd.asking(origin(target.url)):
+                response = await session.request(
+                    self._method,
+                    target.url,
+                    headers=fields,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=False,
+                    read_bufsize=_READ_BUFFER,
+                    timeout=line.timeout,
+                    trace_request_ctx=url,
+                )
         except REQUEST_FAILURES as exc:
             failure, cause = request_failure(exc, target.url, line.options)
         # Raised out here, or aiohttp's own error would hang on as the context, address and all.

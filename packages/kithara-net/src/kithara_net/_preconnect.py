@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from weakref import WeakValueDictionary
 
 import aiohttp
 from yarl import URL
@@ -24,24 +25,22 @@ class Preconnector:
     def __init__(self, session: aiohttp.ClientSession, timeout: float | None) -> None:
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout)
-        self._tasks: dict[URL, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns: WeakValueDictionary[URL, asyncio.Lock] = WeakValueDictionary()
 
-    def keep(self, url: URL) -> asyncio.Task[None] | None:
+    def keep(self, url: URL) -> asyncio.Task[None]:
         """Keep one to the origin of `url` until the task that is answered is cancelled.
 
-        None where one is kept already: bodies that arrive side by side leave theirs to each other.
+        Bodies that arrive side by side share one, since each takes what the others left.
         """
-        origin = url.origin()
-        if origin in self._tasks:
-            return None
-        task = asyncio.create_task(self._keep(origin), name=f"preconnect {url.host}")
-        self._tasks[origin] = task
-        task.add_done_callback(lambda _: self._tasks.pop(origin))
+        task = asyncio.create_task(self._keep(url.origin()), name=f"preconnect {url.host}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def aclose(self) -> None:
         """Keep none any more."""
-        tasks = set(self._tasks.values())
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -50,13 +49,18 @@ class Preconnector:
     async def _keep(self, origin: URL) -> None:
         connector = self._session.connector
         request = aiohttp.ClientRequest("GET", origin, loop=asyncio.get_running_loop())
+        turn = self._turns.setdefault(origin, asyncio.Lock())
         while connector is not None:
             try:
-                # An idle one is taken, and given back as if new; else one is opened.
-                connection = await connector.connect(request, [], self._timeout)
+                async with turn:  # or as many would be opened as there are bodies
+                    # Not public in aiohttp; but whoever is cancelled while he waits for his turn
+                    # there can take the turn of a request with him.
+                    if connector._available_connections(request.connection_key) > 0:
+                        # An idle one is taken, and given back as if new; else one is opened.
+                        connection = await connector.connect(request, [], self._timeout)
+                        connection.release()
             except (aiohttp.ClientError, OSError) as error:
                 # Whatever stands in the way, the requests themselves meet it as well, and say so.
                 _log.debug("no connection ahead: %s", type(error).__name__)
                 return
-            connection.release()
             await asyncio.sleep(_RENEW_SECONDS)

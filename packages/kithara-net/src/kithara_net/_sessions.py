@@ -27,6 +27,7 @@ class Sessions:
         self._options = options
         self._trace = trace
         self._injected = injected
+        self.injected = injected is not None
         self._own: aiohttp.ClientSession | None = None
         self._bare: aiohttp.ClientSession | None = None
         self._preconnector: Preconnector | None = None
@@ -38,7 +39,8 @@ class Sessions:
         if self._injected is not None:
             return self._injected
         if self._own is None:
-            connector = aiohttp.TCPConnector(limit_per_host=self._options.connections_per_host)
+            per_host = self._options.connections_per_host
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=per_host)
             hooks = [] if self._trace is None else [_hooks(self._trace)]
             self._own = aiohttp.ClientSession(
                 connector=connector,
