@@ -194,3 +194,9 @@ def test_dataset(run: Runner, server: ThreadedServer) -> None:
     assert lines[:2] == ["(160000,) 16000"] * 2
     assert "404" in lines[2]
     assert len(lines) == 3
+
+
+def test_fsspec_files(run: Runner, server: ThreadedServer) -> None:
+    middle = SECONDS * 44_100 // 2
+    told = f"TrackFile 44100 (1000, 2) {middle + 1000}"
+    assert run("fsspec_files.py", server.url("/melody.flac")) == [told]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import wave
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ UV = os.environ.get("UV", "uv")
 
 INSTALLS = [[package.name] for package in PACKAGES if package.name != "kithara"] + [
     ["kithara-net", "kithara-storage"],
-    ["kithara[av]"],
+    ["kithara[av,encode,play,resample]"],
 ]
 
 
@@ -55,6 +56,17 @@ def test_wheel_and_sdist_hold_what_they_should(package: Package, dist: Path) -> 
     with tarfile.open(dist / f"{stem}.tar.gz") as sdist:
         assert f"{stem}/README.md" in sdist.getnames()
     assert not any("tests/" in name for name in names)
+    tops = {name.partition("/")[0] for name in names}
+    command = {"_kithara"} if package.name == "kithara" else set()
+    assert {top for top in tops if not top.endswith((".dist-info", ".libs"))} == {
+        package.module,
+        *command,
+    }
+    metadata = zipfile.ZipFile(wheel).read(f"{stem}.dist-info/METADATA").decode()
+    assert "License-Expression: MIT OR Apache-2.0" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+    assert package.section("Public contract").strip() in metadata  # the README, for the index
+    assert wheel.stat().st_size < 400_000
 
 
 @pytest.mark.timeout(400)
@@ -87,6 +99,21 @@ def test_it_installs_alone_and_its_example_runs(
         examples.append(python_blocks(ROOT / "README.md")[1])  # the two composed
     for example in examples:
         run(python, "-W", "error", "-c", example, cwd=empty)
+    if "kithara" in wanted:
+        use_everything(python, empty)
+
+
+def use_everything(python: Path, folder: Path) -> None:
+    """The command, and what each extra brings, in an environment that has nothing else."""
+    command = python.with_name("kithara")
+    assert run(command, "--version").split() == ["kithara", PACKAGES[0].project["version"]]
+    with wave.open(str(folder / "a.wav"), "wb") as wav:
+        wav.setparams((1, 2, 8000, 0, "NONE", ""))
+        wav.writeframes(b"\0\x40\0\xc0" * 4000)
+    options = ("--rate", "16000", "--channels", "2")
+    told = run(command, "decode", folder / "a.wav", "-o", folder / "a.flac", *options)
+    assert "16000 frames, 0:01, 16000 Hz, 2 channels" in told
+    run(python, "-W", "error", "-c", "import av, sounddevice", cwd=folder)
 
 
 def with_needs(names: set[str]) -> set[str]:

@@ -155,7 +155,9 @@ def main() -> None:
         (sdist,) = folder.glob("kithara_decode-*.tar.gz")
         check_contents(wheel, sdist)
         check_installed(wheel, folder)
-    for path in sorted(folder.glob("kithara*")):
+    files = sorted(folder.glob("kithara*"))
+    run("twine", "check", "--strict", *files)
+    for path in files:
         say(f"{path.stat().st_size:>9,}  {path.name}")
 
 

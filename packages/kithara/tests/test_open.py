@@ -204,3 +204,9 @@ async def test_cancelling_an_open_leaves_nothing(wav: bytes, cache: Path) -> Non
         await server.wait_for(lambda: server.connections == 0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert threading.active_count() == before
+
+
+def test_the_type_checker_is_asked_about_every_public_name() -> None:
+    """tests/typing is never run: mypy reads it, as strictly as a program that uses this package."""
+    asked = (Path(__file__).parent / "typing" / "api.py").read_text(encoding="utf-8")
+    assert [name for name in kithara.__all__ if f"kithara.{name}" not in asked] == []

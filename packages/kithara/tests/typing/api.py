@@ -29,6 +29,7 @@ def synchronous(url: str, path: Path) -> None:
         for chunk in track:
             assert_type(chunk, kithara.PcmChunk)
             assert_type(chunk.data, npt.NDArray[np.float32])
+        assert_type(track.events(), kithara.Events)
         for event in track.events():
             assert_type(event, kithara.TrackEvent)
             if isinstance(event, SegmentComplete):
@@ -62,5 +63,12 @@ def cached(url: str) -> None:
             assert_type(track.kind, kithara.Kind)
     try:
         kithara.decode(url)
+    except kithara.InvalidUrl as error:
+        assert_type(error.url, str)
+    except kithara.NoVariants as error:
+        assert_type(error.url, str)
+    except kithara.KitharaError as error:
+        assert_type(error.recoverable, bool)
     except kithara.ERRORS as error:
         assert_type(error, Exception)
+    assert_type(kithara.default_cache(), Path)
