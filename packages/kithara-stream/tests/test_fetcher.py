@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kithara_storage import DiskWriter, ResourceStatus, StreamingResource
-from kithara_stream import BodyEnded, Cancelled, Fetcher, OriginBody
+from kithara_stream import BodyEnded, Cancelled, Fetcher, OriginBody, _fetcher
 from kithara_stream._link import Link
 
 DATA = random.Random(1).randbytes(1_000_000)
@@ -558,6 +558,23 @@ async def test_a_request_that_is_held_for_long_is_given_up(resource: StreamingRe
         await fetcher.wait_complete()
         assert resource.read_at(0, len(DATA)) == DATA
         assert origin.sent == len(DATA)
+
+
+async def test_a_request_that_is_held_goes_on_by_small_steps(
+    resource: StreamingResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers give up a request whose bytes nobody takes for a minute."""
+    monkeypatch.setattr(_fetcher, "_STEP", 20_000)
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=400_000) as fetcher:
+        cursor = fetcher.cursor()
+        await fetcher.start()
+        await origin.until(lambda: origin.sent >= 400_000)
+        await settle()
+        assert origin.sent <= 400_000 + CHUNK
+        cursor.advance(40_000)
+        await origin.until(lambda: origin.sent >= 440_000)
+    assert origin.asked == [(0, None)]
 
 
 async def test_what_cannot_be_asked_for_again_is_held_for_ever(

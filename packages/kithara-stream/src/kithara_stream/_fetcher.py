@@ -19,7 +19,8 @@ from ._transfer import Transfer
 LOOK_AHEAD = 8 * 1024 * 1024
 _AHEAD_WHEN_PAUSED = 64 * 1024
 _MOST_TRANSFERS = 4
-HOLD_SECONDS = 2.0
+HOLD_SECONDS = 60.0  # many servers wait no longer themselves
+_STEP = 256 * 1024  # a minute's bytes at 35 kbit/s
 
 
 class Fetcher:
@@ -31,9 +32,9 @@ class Fetcher:
     most `read_through` bytes; None measures that from the link); a read elsewhere opens a second
     one and leaves the first where it is, so that a look at the tail does not cost the head. A
     request that is `look_ahead` bytes ahead of its readers is not read from any more: the socket
-    is held back, and nothing piles up in memory; after `hold` seconds it is given up, so that it
-    keeps no connection from others, and the rest is asked for by range once half of the read-ahead
-    is used up. Until the first reader comes, one is assumed at the start.
+    is held back, and goes on little by little with a slow reader, often enough for servers to keep
+    it. After `hold` seconds without a byte it is given up; the rest is asked for once half of the
+    read-ahead is used up. Until the first reader comes, one is assumed at the start.
 
     Belongs to the running event loop; an async context manager that cancels what it started.
     `on_progress` is called on the loop with the number of bytes received so far, `on_filled` with
@@ -218,7 +219,7 @@ class Fetcher:
     def _plan(self) -> None:
         length = self._sink.length
         look_ahead = self._ahead
-        step = max(1, look_ahead // 8)
+        step = max(1, min(look_ahead // 8, _STEP))
         self._crowded = False
         for cursor in self._readers():
             position = cursor.position
@@ -328,10 +329,9 @@ class Fetcher:
         asked = time()
         async with self._origin.open(transfer.start, transfer.stop) as body:
             self._link.answered(time() - asked)
-            asked_start = transfer.start
-            transfer.answer(body.head)
             # The first answer may begin anew because what is here is of another version.
-            ignored = body.head.start != asked_start and self._head.done()
+            ignored = body.head.start != transfer.start and self._head.done()
+            transfer.answer(body.head)
             self._learn(body.head, ignored=ignored)
             if not self._ranges_work and any(
                 other is not transfer and other.answered and other.start == 0
