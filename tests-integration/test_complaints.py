@@ -1,6 +1,7 @@
 """What goes wrong ends in one clear line with the URL and the cause, and a non-zero exit."""
 
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,3 +174,16 @@ def test_playing_without_what_it_needs_names_that(
     assert ran.code == 1
     assert ran.err.count("\n") == 1
     assert remedy in ran.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA can be told that its card is gone")
+def test_playing_without_an_audio_device(
+    media: Path, kithara_cli: CommandLine, tmp_path: Path
+) -> None:
+    conf = tmp_path / "asound.conf"
+    conf.write_text("pcm.!default { type hw card 99 }\nctl.!default { type hw card 99 }\n")
+    environment = {"ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{conf}"}
+    ran = kithara_cli.run_apart("play", str(media / "melody.mp3"), environment=environment)
+    assert ran.code == 1
+    assert "there is no audio device" in ran.err.splitlines()[-1]
+    assert "Traceback" not in ran.err
