@@ -7,11 +7,16 @@ or with the relay's path in SLOWLINK; without a relay nothing is measured.
 nginx serves on loopback behind a relay, `slowlink.py --listen A --to B --rtt-ms R --mbit M`, which
 delays and shapes. ffmpeg's and mpv's figures include the start of their process; their seek is a
 start at that time, since a command line has no other. Peers that are not installed are left out.
+
+"bare requests" is what no player can beat: connections, requests for the bytes that the decoder
+asks for, one after the other, and their transfer, with nothing decoded.
 """
 
 import argparse
 import asyncio
 import contextlib
+import http.client
+import io
 import os
 import shutil
 import socket
@@ -27,7 +32,7 @@ from pathlib import Path
 import av
 
 from kithara_assets import MemoryAssetStore
-from kithara_decode import AudioStream
+from kithara_decode import AudioStream, open_decoder
 from kithara_file import FileSession, FileSource
 from kithara_net import HttpClient, RetryNet
 from peers import measure, nginx, report, timed
@@ -36,6 +41,7 @@ from sample import encode, melody
 ROUNDS = 5
 SEEK = 0.8  # of the duration
 FIRST_TARGET, SEEK_TARGET = 0.75, 0.6
+BARE = "bare requests"
 
 
 @contextmanager
@@ -105,6 +111,59 @@ def through_command(words: list[str], url: str, seek: float | None, _: int) -> f
     return timed(work)
 
 
+class Watched(io.FileIO):
+    """A file that hands out small pieces, and notes what is read of it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.ranges: list[tuple[int, int]] = []
+
+    def readinto1(self, buffer: memoryview) -> int:
+        """Read at most 4 KiB."""
+        start = self.tell()
+        count = self.readinto(buffer[:4096]) or 0
+        if self.ranges and self.ranges[-1][1] == start:
+            start = self.ranges.pop()[0]
+        self.ranges.append((start, self.tell()))
+        return count
+
+
+def needed(path: Path, seek: float | None) -> list[tuple[int, int]]:
+    """The ranges that the decoder reads for the first frame, or for one after a seek."""
+    with Watched(path) as file, open_decoder(file) as decoder:
+        decoder.read(1)
+        if seek is not None:
+            file.ranges.clear()
+            decoder.seek(int(seek * decoder.spec.sample_rate))
+            decoder.read(1)
+        return file.ranges
+
+
+def through_bare_requests(url: str, ranges: list[tuple[int, int]], warm: bool, _: int) -> float:
+    """Ask for ranges, each on a connection of its own that is opened before the first request.
+
+    A warm connection has answered already.
+    """
+    host, path = url.removeprefix("http://").split("/", 1)
+    connections = [http.client.HTTPConnection(host) for _ in ranges]
+
+    def ask(ranges: list[tuple[int, int]]) -> None:
+        for connection, (start, stop) in zip(connections, ranges, strict=True):
+            headers = {"Range": f"bytes={start}-{stop - 1}"}
+            connection.request("GET", f"/{path}", headers=headers)
+            connection.getresponse().read()
+
+    def work() -> None:
+        for connection in connections:
+            if connection.sock is None:
+                connection.connect()
+        ask(ranges)
+
+    if warm:
+        ask([(0, 1)] * len(ranges))
+    return timed(work)
+
+
 FFMPEG = ["ffmpeg", "-v", "error", "-ss", "SECONDS", "-i", "URL", "-map", "a:0", "-f", "f32le", "-"]
 MPV = ["mpv", "--no-config", "--no-video", "--really-quiet", "--start=SECONDS", "--ao=pcm"]
 MPV += ["--ao-pcm-file=/dev/stdout", "URL"]
@@ -119,10 +178,12 @@ def make_media(folder: Path, minutes: float) -> None:
         encode(path, pcm, codec="aac", bit_rate=128_000, container="ipod", options=options)
 
 
-def runs_for(url: str, seek: float | None) -> dict[str, Callable[[int], float]]:
+def runs_for(url: str, path: Path, seek: float | None) -> dict[str, Callable[[int], float]]:
     """Everybody who is installed."""
+    ranges = needed(path, seek)
     runs: dict[str, Callable[[int], float]] = {
         "kithara": partial(through_kithara, url, seek),
+        BARE: partial(through_bare_requests, url, ranges, seek is not None),
         "PyAV, its own network": partial(through_pyav, url, seek),
     }
     if shutil.which("ffmpeg"):
@@ -135,7 +196,8 @@ def runs_for(url: str, seek: float | None) -> dict[str, Callable[[int], float]]:
 def show(title: str, medians: dict[str, float], target: float) -> None:
     """Print a table, and ours against the best of the others."""
     report(title, "s", medians)
-    best = min(value for name, value in medians.items() if name != "kithara")
+    best = min(value for name, value in medians.items() if name not in ("kithara", BARE))
+    print(f"  {medians['kithara'] - medians[BARE]:+.3f} s over the bare requests")
     print(f"  {medians['kithara'] / best:.2f} × the best of them (target {target})")
 
 
@@ -159,10 +221,11 @@ def main() -> None:
             with slow_link(asked.slowlink, far, asked.rtt_ms, asked.mbit) as near:
                 for name in ("a.mp3", "head.m4a", "tail.m4a"):
                     url = f"{near}/{name}"
-                    first = measure(runs_for(url, None), ROUNDS)
+                    first = measure(runs_for(url, media / name, None), ROUNDS)
                     show(f"first PCM of {name}", first, FIRST_TARGET)
                     seek = asked.minutes * 60 * SEEK
-                    show(f"seek in {name}", measure(runs_for(url, seek), ROUNDS), SEEK_TARGET)
+                    sought = measure(runs_for(url, media / name, seek), ROUNDS)
+                    show(f"seek in {name}", sought, SEEK_TARGET)
 
 
 if __name__ == "__main__":
