@@ -31,7 +31,7 @@ from abr.players import LADDER, Heard, Stage, chromium, ffmpeg, kithara, origin
 
 SCENARIOS = ("edge", "weak-3g", "metro", "train-podcast", "lte-edge", "wifi", "sessions", "dsl")
 SEGMENT = 6
-FIXED = (0, 2, 3, 5)
+FIXED = (0, 2, 5)
 MEAN, LEAST = 4, 16.0  # seconds, kbit/s
 
 

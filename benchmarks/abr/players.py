@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ LATE = 0.02  # seconds; a sleep that ends later than asked is no silence
 PATIENCE = 1.5  # times the length: who has not come to the end by then is stopped
 AHEAD = 60.0  # seconds that hls.js and the player behind ffmpeg buffer
 BLOCK = 0.1
+ENOUGH = 0.9  # of a segment; an encoder's delay takes a little off the first one
 CHROMIUM = (
     "--headless",
     "--no-sandbox",
@@ -120,7 +122,7 @@ def kithara(stage: Stage, *, goal: float) -> Heard:
             watching.start()
             rate = track.spec.sample_rate
             ends = ((chunk.start + len(chunk.data)) / rate for chunk in track)
-            played, stalled, start = _listen(ends, began, stage.seconds)
+            played, stalled, start = _listen(ends, began, stage)
         watching.join()
     heard, variant = [], 0
     for index in range(math.ceil(played / stage.segment)):
@@ -153,7 +155,7 @@ def ffmpeg(stage: Stage, *, index: int) -> Heard:
         reading.start()
         try:
             ends = iter(ready.get, math.inf)
-            played, stalled, start = _listen(ends, began, stage.seconds)
+            played, stalled, start = _listen(ends, began, stage)
         finally:
             over.set()
             process.kill()
@@ -290,19 +292,31 @@ def _serving(handler: "partial[_Files] | type[_Quiet]") -> Iterator[int]:
             thread.join()
 
 
-def _listen(ends: Iterable[float], began: float, seconds: float) -> tuple[float, float, float]:
-    """Hear what ends at each of ``ends`` in its time: seconds played, of silence, to the start."""
+def _listen(ends: Iterable[float], began: float, stage: Stage) -> tuple[float, float, float]:
+    """Hear what ends at each of ``ends`` in its time: seconds played, of silence, to the start.
+
+    Starts, and goes on after a silence, once it has nearly as much as a segment.
+    """
     start: float | None = None
     played = stalled = 0.0
-    for end in ends:
+    source, ready, over = iter(ends), deque[float](), False
+    enough = ENOUGH * stage.segment
+    while time.monotonic() - began <= PATIENCE * stage.seconds:
+        wanted = LATE if ready or (start is not None and played) else enough
+        while not over and (not ready or ready[-1] - played < wanted):
+            end = next(source, None)
+            over = end is None
+            if end is not None:
+                ready.append(end)
+            if start is not None and time.monotonic() > began + start + stalled + played + LATE:
+                wanted = enough
+        if not ready:
+            break
         now = time.monotonic()
         start = now - began if start is None else start
         late = now - (began + start + stalled + played)
-        if late > LATE:
-            stalled += late
-        played = end
-        if now - began > PATIENCE * seconds:
-            break
+        stalled += late if late > LATE else 0.0
+        played = ready.popleft()
         time.sleep(max(0.0, began + start + stalled + played - time.monotonic()))
     return played, stalled, start if start is not None else time.monotonic() - began
 

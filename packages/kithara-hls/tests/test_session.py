@@ -50,7 +50,7 @@ def sha(data: bytes) -> str:
 def cached_files(store: DiskAssetStore) -> dict[str, bytes]:
     found = {}
     for path in sorted(store.root.glob("*/**/*")):
-        if path.suffix == ".meta" or not path.is_file():
+        if path.suffix == ".meta" or path.name == "throughput.json" or not path.is_file():
             continue
         if path.parts[len(store.root.parts)] != "_index":
             found["/".join(path.parts[len(store.root.parts) + 1 :])] = path.read_bytes()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ._abr import AbrController
+from ._abr_estimate import PathMemory
 from ._abr_protocol import (
     AbrDecision,
     AbrPolicy,
@@ -36,10 +37,13 @@ class Choice:
     rule's last one, ``reason`` why the last variant was chosen.
     """
 
-    def __init__(self, variants: Variants, options: HlsOptions) -> None:
+    def __init__(
+        self, variants: Variants, options: HlsOptions, memory: PathMemory | None = None
+    ) -> None:
         self._variants = variants
         self._settings = options.abr
-        self._policy: AbrPolicy = options.abr_policy or AbrController(options.abr)
+        self._own = AbrController(options.abr, memory=memory)
+        self._policy: AbrPolicy = options.abr_policy or self._own
         self._ladder = tuple(
             AbrVariant(bitrate=max(1, v.average_bandwidth or v.bandwidth), codecs=v.audio_codecs)
             for v in variants.all
@@ -123,6 +127,10 @@ class Choice:
             self._rate = rate if self._rate is None else _mix(self._rate, rate)
         if sample.ttfb is not None:
             self.latency = _mix(self.latency, sample.ttfb) if self.latency else sample.ttfb
+
+    def memory(self) -> PathMemory | None:
+        """What the built-in rule learned of the path; None if nothing, or if another rule did."""
+        return self._own.memory()
 
     def on_flush(self) -> None:
         """What was fetched was thrown away."""

@@ -18,6 +18,7 @@ from kithara_stream import (
     TransferStats,
 )
 
+from ._abr_memory import RememberedPath
 from ._choice import Choice
 from ._downloads import Downloads
 from ._events import HlsEvent
@@ -55,8 +56,10 @@ class HlsSession:
         variant: int,
         channel: EventChannel[HlsEvent],
         tally: Tally,
+        path: RememberedPath | None,
     ) -> None:
         self._store = store
+        self._path = path
         self._variants = variants
         self._choice = choice
         self._track = track
@@ -224,13 +227,16 @@ class HlsSession:
     async def aclose(self) -> None:
         """Wake the readers, end the requests, let the cache go. Idempotent."""
         with self._lock:
-            self._closed = True
+            first, self._closed = not self._closed, True
             views = list(self._views)
         for view in views:
             view.close()
         self._running.cancel()
         await asyncio.wait([self._running])
         await self._downloads.aclose()
+        memory = self._choice.memory()
+        if first and self._path is not None and memory is not None:
+            await self._path.keep(memory)
         self._table.close()
         self._store.close()
         self._channel.close()

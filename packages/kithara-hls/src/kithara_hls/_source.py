@@ -8,6 +8,7 @@ from kithara_assets import AssetId, Assets, SpillingAssets
 from kithara_net import Net, NetError
 from kithara_stream import EventChannel
 
+from ._abr_memory import RememberedPath
 from ._choice import Choice
 from ._errors import HlsError
 from ._events import FailedOver, HlsEvent
@@ -58,7 +59,8 @@ class HlsSource:
             publish=channel.publish,
         )
         await variants.load()
-        choice = Choice(variants, self._options)
+        path = self._path()
+        choice = Choice(variants, self._options, await path.recall() if path is not None else None)
         track, variant = await self._first_track(variants, choice, channel)
         return HlsSession(
             store=store,
@@ -71,7 +73,14 @@ class HlsSource:
             variant=variant,
             channel=channel,
             tally=tally,
+            path=path,
         )
+
+    def _path(self) -> RememberedPath | None:
+        """What is known of the path from before, where the built-in rule is to choose."""
+        options = self._options
+        chooses = options.variant == "auto" and options.abr_policy is None
+        return RememberedPath(self._store, self.url) if chooses and not options.offline else None
 
     async def _first_track(
         self, variants: Variants, choice: Choice, channel: EventChannel[HlsEvent]
