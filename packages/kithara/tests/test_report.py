@@ -235,6 +235,20 @@ def test_behind_a_seek_back_the_last_choice_holds() -> None:
     assert found.switches == 2
 
 
+def test_what_another_variant_takes_over_is_given_up_then() -> None:
+    """As when a variant fails: what was asked of it for later segments is asked of another."""
+    high, low = (f"https://example.org/{name}/1.m4s" for name in ("high", "low"))
+    record = record_of(
+        noted(0.1, selected(HIGH, 0, "start", 1e6)),
+        noted(0.2, SegmentStarted(index=1, url=high, cached=False)),
+        noted(0.5, selected(LOW, 1, "failover", 1e5)),
+        noted(0.6, SegmentStarted(index=1, url=low, cached=False)),
+        noted(0.9, SegmentComplete(index=1, url=low, size=9, seconds=6.0, cached=False)),
+    )
+    told = [(bar.variant, bar.fate, bar.end) for bar in digest(record).bars]
+    assert told == [(1, "dropped", 0.6), (0, "network", 0.9)]
+
+
 def test_seams_seeks_and_losses_are_where_they_were() -> None:
     found = digest(SESSION)
     assert found.seams == [(18.0, "variant 1")]

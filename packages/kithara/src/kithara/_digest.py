@@ -46,6 +46,11 @@ class Bar:
     retries: int = 0
     fate: Fate = "unfinished"
 
+    def give_up(self, at: float) -> None:
+        """It is not wanted any more, if it is still on its way."""
+        if self.fate == "unfinished":
+            self.end, self.fate = at, "dropped"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -154,7 +159,7 @@ class _Reading:
         for bar in self._open.values():
             later = [at for at in self._jumps if at >= bar.begin]
             if later:  # no event tells what a seek gives up, but from then on others are fetched
-                bar.end, bar.fate = later[0], "dropped"
+                bar.give_up(later[0])
         usual = statistics.median(self._lengths.values()) if self._lengths else 0.0
         for index, name in self._applied[1:]:
             place = sum(self._lengths.get(before, usual) for before in range(index))
@@ -178,8 +183,10 @@ class _Reading:
                     begin=at,
                     retries=self._again.get((event.index, event.url), 0),
                 )
-                if (older := self._open.get((event.index, event.url))) is not None:
-                    older.end, older.fate = at, "dropped"
+                # No event tells what is given up for another variant, or asked for once more.
+                for (index, url), older in self._open.items():
+                    if index == event.index and (url == event.url or index is not None):
+                        older.give_up(at)
                 self._open[event.index, event.url] = bar
                 into.bars.append(bar)
             case SegmentComplete():
@@ -203,9 +210,12 @@ class _Reading:
             case FailedOver():
                 into.failovers += 1
                 into.trouble.append(at)
-                begun = [key for key in self._open if key[0] == event.index]
-                for key in begun:
-                    bar = self._open.pop(key)
+                begun = [
+                    bar
+                    for (index, _), bar in self._open.items()
+                    if index == event.index and bar.fate == "unfinished"
+                ]
+                for bar in begun:
                     bar.end, bar.fate = at, "failed over"
                 if not begun:  # not a byte of it came
                     self._close(event.index, self._failing.get(event.index, at), at, "failed over")
