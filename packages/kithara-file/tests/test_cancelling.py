@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from statistics import median
+from time import monotonic
 from typing import Any, TypeVar
 
 import pytest
@@ -156,3 +158,21 @@ async def test_a_reader_that_is_closed_by_its_session(
             await session.aclose()
             with pytest.raises(Cancelled):
                 await reading
+
+
+async def test_closing_usually_takes_less_than_100_ms(
+    server: Server, source: Make, song: bytes
+) -> None:
+    """A reader that waits, a server that is silent, a connection ahead: all of them gone."""
+    server.add("/a.mp3", song, stall_after=200_000)
+    took = []
+    for number in range(9):
+        session = await source(server.url("/a.mp3"), discriminator=str(number)).open()
+        reading = asyncio.create_task(read(session))
+        await asyncio.to_thread(session.source().wait_range, 0, 200_000)
+        began = monotonic()
+        await session.aclose()
+        with pytest.raises(Cancelled):
+            await reading
+        took.append(monotonic() - began)
+    assert median(took) < 0.1
