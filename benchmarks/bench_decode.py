@@ -2,16 +2,18 @@
 
 One core, every decoder in a process of its own, in turn. The figures are processor time (user and
 system) of that process less that of its start, which matters for the command lines. The media are
-made here; the bytes are counted by a file object that hands out 4 KiB at a time.
+made here; the bytes are counted by a file object that hands out 4 KiB at a time. Names of formats
+("mp3 flac") choose among them.
 """
 
+import asyncio
 import io
 import os
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import miniaudio
 import numpy as np
 import soundfile
 
-from kithara_decode import open_decoder
+from kithara_decode import AudioStream, open_decoder
 from peers import measure, record
 
 SECONDS = 120
@@ -33,7 +35,11 @@ FORMATS = {
     "opus": ("-c:a", "libopus", "-b:a", "128k", "-ar", "48000"),
     "wav": (),
     "m4a": ("-c:a", "aac", "-b:a", "160k"),
+    "aac": ("-c:a", "aac", "-b:a", "160k"),
+    "ts": ("-c:a", "aac", "-b:a", "160k"),
+    "mp4": ("-c:a", "aac", "-b:a", "160k", "-movflags", "+empty_moov", "-frag_duration", "6000000"),
 }
+OURS = ("kithara", "AudioStream", "AudioStream async")
 
 
 class Counting(io.RawIOBase):
@@ -85,6 +91,25 @@ def kithara_blocks(path: Path) -> None:
             pass
 
 
+def kithara_stream(path: Path) -> None:
+    """Take all chunks of the stream with its thread."""
+    with path.open("rb") as file, AudioStream(file) as stream:
+        for _ in stream:
+            pass
+
+
+def kithara_task(path: Path) -> None:
+    """Do so in a task."""
+
+    async def take_all() -> None:
+        with path.open("rb") as file:
+            async with AudioStream(file) as stream:
+                async for _ in stream:
+                    pass
+
+    asyncio.run(take_all())
+
+
 def soundfile_blocks(path: Path) -> None:
     """Read into one array, block by block, from a file object as we do."""
     with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
@@ -131,6 +156,8 @@ def ffmpeg(path: Path) -> None:
 
 PEERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "kithara": (kithara_blocks, tuple(FORMATS)),
+    "AudioStream": (kithara_stream, tuple(FORMATS)),
+    "AudioStream async": (kithara_task, tuple(FORMATS)),
     "soundfile blocks": (soundfile_blocks, ("mp3", "flac", "ogg", "opus", "wav")),
     "soundfile whole": (soundfile_whole, ("mp3", "flac", "ogg", "opus", "wav")),
     "miniaudio stream": (miniaudio_stream, ("mp3", "flac", "ogg", "wav")),
@@ -148,13 +175,13 @@ def used() -> float:
 
 def run(name: str, path: Path, _: int) -> float:
     """Decode once in a process of its own; processor seconds per hour of audio."""
-    words = [sys.executable, __file__, name, str(path)]
+    words = [sys.executable, __file__, "run", name, str(path)]
     answer = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
     return float(answer.stdout) * 3600 / SECONDS
 
 
-def make(folder: Path) -> dict[str, Path]:
-    """Make the same two minutes in every format: chords over noise, in stereo."""
+def make(folder: Path, formats: Iterable[str]) -> dict[str, Path]:
+    """Make the same two minutes in all of the formats: chords over noise, in stereo."""
     time = np.arange(SECONDS * 44100) / 44100
     rng = np.random.default_rng(1)
     chord = np.sin(2 * np.pi * 220 * time) + np.sin(2 * np.pi * (331 + np.sin(time)) * time)
@@ -164,9 +191,9 @@ def make(folder: Path) -> dict[str, Path]:
     source = folder / "sound.wav"
     soundfile.write(source, sound, 44100, subtype="PCM_16")
     made = {}
-    for suffix, options in FORMATS.items():
+    for suffix in formats:
         made[suffix] = folder / f"made.{suffix}"
-        words = ["ffmpeg", "-v", "error", "-y", "-i", source, *options, made[suffix]]
+        words = ["ffmpeg", "-v", "error", "-y", "-i", source, *FORMATS[suffix], made[suffix]]
         subprocess.run(list(map(str, words)), check=True)
     return made
 
@@ -182,10 +209,10 @@ def first_pcm(path: Path) -> dict[str, int]:
     return found
 
 
-def main() -> None:
+def main(formats: Iterable[str]) -> None:
     """Print the tables."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = make(Path(folder))
+        paths = make(Path(folder), formats)
         print("\nprocessor seconds per hour of audio")
         for suffix, path in paths.items():
             runs: dict[str, Callable[[int], float]] = {
@@ -195,11 +222,12 @@ def main() -> None:
             }
             medians = measure(runs, ROUNDS)
             record(f"processor time for an hour of {suffix}", "s", medians)
-            best = min(value for name, value in medians.items() if name != "kithara")
+            best = min(value for name, value in medians.items() if name not in OURS)
             for name, value in medians.items():
                 ratio = value / medians["kithara"]
                 print(f"  {suffix:<5} {name:<18} {value:7.2f}   {ratio:5.2f} × kithara")
-            print(f"  {suffix:<5} {'against the best':<18} {medians['kithara'] / best:7.2f}")
+            ratios = ", ".join(f"{name} {medians[name] / best:.2f}" for name in OURS)
+            print(f"  {suffix:<5} against the best of the others: {ratios}")
         print("\nbytes until the first PCM")
         for suffix, path in paths.items():
             size = os.path.getsize(path)
@@ -207,9 +235,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if sys.argv[1:2] == ["run"]:
         before = used()
-        PEERS[sys.argv[1]][0](Path(sys.argv[2]))
+        PEERS[sys.argv[2]][0](Path(sys.argv[3]))
         print(used() - before)
     else:
-        main()
+        main(sys.argv[1:] or FORMATS)
