@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from ._download import Download
 from ._errors import HlsError, SegmentLost
@@ -9,6 +10,8 @@ from ._parts import Part
 from ._track import Track
 
 __all__ = ("Position", "Step")
+
+_SLACK: Final = Fraction(1, 200)  # seconds by which boundaries that are meant to be the same differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,14 @@ class Position:
         if len(times) == len(here):
             if at_end:
                 return Position(track=track, index=self.index)
-            apart = abs(times.told_start(self.index) - here.told_start(self.index))
-            if apart <= here.duration_of(self.index) / 2:
-                return Position(track=track, index=self.index)
+            later = times.told_start(self.index) - here.told_start(self.index)
+            if abs(later) <= here.duration_of(self.index) / 2:
+                # What lies between would be missing; what comes twice is dropped by its time.
+                back = later > _SLACK and self.index > 0
+                return Position(track=track, index=self.index - back)
         if at_end and self.start >= times.start_of(len(times)):
             return Position(track=track, index=len(times))
-        slack = Fraction(1, 20)  # boundaries that are meant to be the same
-        return Position(track=track, index=times.find(self.start + slack))
+        return Position(track=track, index=times.find(self.start + _SLACK))
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
