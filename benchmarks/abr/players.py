@@ -261,6 +261,11 @@ def stage_page(stage: Stage, script: Path, told: "queue.Queue[str]") -> Iterator
             link.__exit__(None, None, None)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # all players connect in the same second
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -281,8 +286,7 @@ class _Files(_Quiet):
 
 @contextmanager
 def _serving(handler: "partial[_Files] | type[_Quiet]") -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

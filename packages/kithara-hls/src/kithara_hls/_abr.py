@@ -18,7 +18,7 @@ __all__ = ("AbrController",)
 
 # Four equally likely outcomes of a normal law, widened: rates have heavier tails than that.
 _OUTCOMES: Final = (-1.78, -0.45, 0.45, 1.78)
-_FULL_SWITCH: Final = 6.0  # seconds; a switch for less than such a segment is the cheaper for it
+_FULL_SWITCH: Final = 6.0  # seconds of a segment for which a switch by one octave costs 1
 _STEADY: Final = 0.28  # spread about which a step up may overshoot the line by all of its rate
 _PATIENCE: Final = 1.0  # seconds before a download may be abandoned
 _MIXING: Final = 2.0  # seconds after which a download in flight speaks for itself
@@ -111,9 +111,8 @@ class AbrController:
                 continue
             steps = math.log2(bitrate / lower)
             seconds = 2.0 * estimate.ttfb + lower * state.segment / rate
-            loss = self._loss(state, value, seconds) + steps * (
-                state.segment + min(1.0, state.segment / _FULL_SWITCH)
-            )
+            heard = state.segment + state.segment / _FULL_SWITCH
+            loss = self._loss(state, value, seconds) + steps * heard
             if loss < least:
                 least, chosen = loss, number
         if chosen is None:
@@ -131,7 +130,7 @@ class AbrController:
         before = state.variants[state.current].bitrate if state.current is not None else None
         carried = rate * (1.0 - spread + (spread / _STEADY) ** 3)
         carried *= max(0.1, 1.0 - estimate.ttfb / segment) if segment > 0.0 else 1.0
-        price = min(1.0, segment / _FULL_SWITCH)
+        price = segment / _FULL_SWITCH
         merits: list[float | None] = [None] * len(state.variants)
         for number in state.candidates:
             bitrate = state.variants[number].bitrate
