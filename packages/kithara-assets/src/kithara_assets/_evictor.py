@@ -18,6 +18,7 @@ from ._survey import measure, now, reconcile
 
 _BATCH = 1024
 _STALE_SECONDS = 60.0
+_GROWING_SECONDS = 1.0  # a file system notes a time in its journal, which waits for its syncs
 _REST_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
 _SHARE = 20
@@ -65,7 +66,8 @@ class Evictor:
         if self._since_look >= MIB:
             self._since_reconcile += self._since_look
             self._since_look = 0
-            self.leases.touch(held)  # so that others see that it grows
+            if time.time() - held.touched > _GROWING_SECONDS:
+                self.leases.touch(held)  # so that others see that it grows
             self.look()
 
     def released(self, asset_root: str) -> None:
