@@ -143,6 +143,7 @@ async def test_a_lost_segment_is_named(record: Record, source: Open) -> None:
         with pytest.raises(SegmentLost, match=r"segment 1 \(2.5 to 5 s\)") as caught:
             await asyncio.to_thread(reader.read)
     assert isinstance(caught.value.__cause__, UnexpectedStatus)
+    assert str(caught.value).endswith(f"the last try: {caught.value.__cause__}")
 
 
 @pytest.mark.parametrize("gap", [False, True])

@@ -119,11 +119,12 @@ class SegmentLost(HlsError):
         self, *, url: str, index: int, start: float, duration: float, cause: Exception | None
     ) -> None:
         self.recoverable = bool(getattr(cause, "recoverable", False))
-        reason = f"the last try: {cause}" if cause is not None else "the playlist says EXT-X-GAP"
-        advice = "seek or open again to retry" if self.recoverable else "play around it"
+        if cause is None:
+            reason = "is a gap that the playlist tells (EXT-X-GAP), and no other variant fills it"
+        else:
+            reason = f"cannot be had, nor another in its place; the last try: {cause}"
         super().__init__(
-            f"segment {index} ({start:g} to {start + duration:g} s) is lost; {reason}; {advice}, "
-            "or set HlsOptions.lost='silence'",
+            f"segment {index} ({start:g} to {start + duration:g} s) {reason}",
             url=url,
         )
         self.index = index

@@ -1,9 +1,11 @@
 """Playlists: from the cache if they are there, else from the network, kept once they are good."""
 
 import asyncio
+import posixpath
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
+from urllib.parse import urlsplit
 
 from kithara_assets import Assets, OfflineMiss
 from kithara_net import FetchedBytes, Net, NetError
@@ -58,7 +60,8 @@ class PlaylistLoader:
             base = (await noted.read()).decode() if noted.exists() else url
             return await _aside(self._parse, body, base, variables), True
         if self._options.offline:
-            raise OfflineMiss(url=redacted(url), missing=f"the playlist {name}.m3u8")
+            called = posixpath.basename(urlsplit(url).path)  # ``name`` is the cache's own
+            raise OfflineMiss(url=redacted(url), missing=f"the playlist {called}".rstrip())
         answer = await self._fetch(url)
         final = answer.head.final_url
         redirected = canonical(final) != canonical(url)
