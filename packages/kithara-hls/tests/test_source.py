@@ -218,7 +218,7 @@ async def test_offline_a_missing_variant_is_named(
     server.add("/master.m3u8", LADDER.encode())
     url = server.url("/master.m3u8")
     await content(source(url, variant="worst"))
-    with pytest.raises(OfflineMiss, match=r"variant_0.m3u8"):
+    with pytest.raises(OfflineMiss, match=r"middle/list\.m3u8"):
         await source(url, variant=0, offline=True).open()
 
 

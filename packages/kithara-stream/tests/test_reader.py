@@ -382,6 +382,10 @@ def timed(kind: Any) -> Any:
         def duration(self) -> float | None:
             return 30.0
 
+        @property
+        def silence_at_end(self) -> Fraction:
+            return Fraction(3)
+
         def seek_time(self, seconds: float) -> SeekPoint:
             if self.interrupted:
                 raise Interrupted("the source")
@@ -396,7 +400,8 @@ def timed(kind: Any) -> Any:
             if span is None:
                 return None
             index = self.times[span.start]
-            return replace(span, timeline=index, seconds=Fraction(index * 10))
+            silence = Fraction(index)
+            return replace(span, timeline=index, seconds=Fraction(index * 10), silence=silence)
 
     return Timed()
 
@@ -409,10 +414,11 @@ def test_a_timed_source_goes_on_where_it_says(growing: Any) -> None:
     assert reader.seek_time(25.0) == 20
     assert reader.seek_time(11.0) == 10
     assert reader.tell() == 4
-    assert (reader.timeline, reader.seconds) == (1, Fraction(10))
+    assert (reader.timeline, reader.seconds, reader.silence) == (1, Fraction(10), Fraction(1))
+    assert reader.silence_at_end == 3
     spans = reader.spans()
     span = next(spans)
-    assert (span.timeline, span.seconds) == (1, Fraction(10))
+    assert (span.timeline, span.seconds, span.silence) == (1, Fraction(10), Fraction(1))
     assert span.read(4) == b"1111"
 
 

@@ -21,7 +21,7 @@ from ._span_decoding import SpanDecoding
 
 JOIN_SECONDS = Fraction(1, 500)  # time stamps that do not count samples are off by less
 LONGEST_JOIN_SECONDS = 10  # a clock that jumps further was set anew
-GAP = "the time stamps leave a gap between two spans"
+GAP = "the source leaves a gap between two spans"
 
 File: TypeAlias = SpanFile | BinaryFile
 
@@ -120,6 +120,9 @@ class DecodeLoop:
         self._queue.hand_over()
         try:
             file = next(self._files or iter(()), None)
+            # Asked before: a file that was read to its end when it was opened tells nothing more.
+            seconds: Fraction | None = getattr(file, "seconds", None)
+            silence = _silence(file)
             span = None if file is None else self._open(file)
         except BaseException:
             self._finish(before)
@@ -127,12 +130,15 @@ class DecodeLoop:
             raise
         if span is None:
             self._finish(before)
+            if before is not None:
+                silence = getattr(self._source, "silence_at_end", Fraction(0))
+                self._fill(round(silence * before.output.sample_rate), before)
             if isinstance(self._source, SpanFiles):
                 self._drop_spans()  # the last span's file may be closed by now
             return None
         self._span = span
         try:
-            self._join(before, span, getattr(file, "seconds", None))
+            self._join(before, span, seconds, silence)
         except BaseException:
             self._drop_spans()
             raise
@@ -142,12 +148,13 @@ class DecodeLoop:
         return span
 
     def _open(self, file: File) -> SpanDecoding:
+        timeline = getattr(file, "timeline", 0)
         decoder = open_input(
             Input(file, self._queue.hand_over), getattr(file, "container", None), self._options
         )
         try:
             output = self._output = self._output or decoder.spec
-            span = SpanDecoding(decoder, output, timeline=getattr(file, "timeline", 0))
+            span = SpanDecoding(decoder, output, timeline=timeline)
         except BaseException:
             decoder.close()
             raise
@@ -155,7 +162,11 @@ class DecodeLoop:
         return span
 
     def _join(
-        self, before: SpanDecoding | None, span: SpanDecoding, seconds: Fraction | None
+        self,
+        before: SpanDecoding | None,
+        span: SpanDecoding,
+        seconds: Fraction | None,
+        silence: Fraction,
     ) -> None:
         """Let a span follow another: an overlap is dropped, a gap filled."""
         end = Fraction(self._frame)
@@ -164,26 +175,38 @@ class DecodeLoop:
             if not on:
                 self._put(before.finish_codec(), before)
             end = before.end
-        off = Fraction(0) if seconds is None else self._offset(span, seconds, end)
+        off = silence * span.output.sample_rate
+        if seconds is not None:
+            off = self._offset(span, seconds, end, off)
         if before is not None and (off > 0 or not span.converts_on(before)):
             self._put(before.flush(), before)
             end = Fraction(self._frame)
         if off > 0:
             gap = round(off)
-            self._note(iter((Loss(frame=self._frame, frames=gap, reason=GAP),)))
             span.follow(end + gap)
-            for start in range(0, gap, self._chunk_frames):
-                frames = min(gap - start, self._chunk_frames)
-                self._put(np.zeros((frames, span.output.channels), np.float32), span)
+            self._fill(gap, span)
         else:
             span.follow(end, unused=round(-off / span.ratio))
 
-    def _offset(self, span: SpanDecoding, seconds: Fraction, end: Fraction) -> Fraction:
-        """Return by how many frames a span that follows lies behind the end of the one before."""
+    def _fill(self, gap: int, span: SpanDecoding) -> None:
+        """Put the silence of a gap, in the format of a span beside it."""
+        if gap:
+            self._note(iter((Loss(frame=self._frame, frames=gap, reason=GAP),)))
+        for start in range(0, gap, self._chunk_frames):
+            frames = min(gap - start, self._chunk_frames)
+            self._put(np.zeros((frames, span.output.channels), np.float32), span)
+
+    def _offset(
+        self, span: SpanDecoding, seconds: Fraction, end: Fraction, silence: Fraction
+    ) -> Fraction:
+        """Return by how many frames a span that follows lies behind the end of the one before.
+
+        `silence` is what its source says of that, if its clock was not met before.
+        """
         own, rate = span.own_place(seconds), span.output.sample_rate
-        off = self._axis.place(span.timeline, own, end) - end
-        if abs(off) > LONGEST_JOIN_SECONDS * rate:
-            off = self._axis.restart(span.timeline, own, end) - end
+        off = self._axis.place(span.timeline, own, end + silence) - end
+        if abs(off - silence) > LONGEST_JOIN_SECONDS * rate:
+            off = self._axis.restart(span.timeline, own, end + silence) - end
         return off if abs(off) > JOIN_SECONDS * rate else Fraction(0)
 
     def _finish(self, span: SpanDecoding | None) -> None:
@@ -221,6 +244,7 @@ class DecodeLoop:
         self._start_spans()
         if (file := next(self._files or iter(()), None)) is None:
             return True
+        told = _silence(file)
         span = self._span = self._open(file)
         lead = span.decoder.lead
         if lead.converges > self._preroll:
@@ -232,8 +256,11 @@ class DecodeLoop:
             return self._go_by_time(source, seconds, measured=True)
         own, untold = span.own_place(begin), lead.untold * span.ratio
         place = self._axis.place(span.timeline, own, own + untold)
-        self._frame = span.begin_at(place)
+        frame = span.begin_at(place)
+        silence = min(frame, round(told * span.output.sample_rate))
+        self._frame = frame - silence
         self._target = round(seconds * span.output.sample_rate)
+        self._fill(silence, span)
         return True
 
     def _measure_start(self, source: SeeksTime) -> None:
@@ -264,6 +291,12 @@ class DecodeLoop:
                 self._start_spans()
             elif target < self._frame:
                 raise
+
+
+def _silence(file: File | None) -> Fraction:
+    """Return the seconds that are left out before a file."""
+    silence: Fraction = getattr(file, "silence", Fraction(0))
+    return silence
 
 
 def _files(source: SpanFiles | BinaryFile) -> Iterator[File]:

@@ -39,7 +39,8 @@ class SpanFile(BinaryFile, Protocol):
 
     It may also have `timeline`, an int: spans with equal numbers share one media clock; and
     `seconds`, a Fraction: the presentation time of its first access unit, counted from that of the
-    whole source's first one by the container's own time stamps, nothing subtracted.
+    whole source's first one by the container's own time stamps, nothing subtracted; and
+    `silence`, a Fraction: seconds of silence to be heard before it, where its clock does not tell.
     """
 
     @property
@@ -54,6 +55,7 @@ class SpanFiles(Protocol):
     It may also have
 
     - `duration`, a float: its length in seconds, or None;
+    - `silence_at_end`, a Fraction: seconds of silence to be heard behind the last span;
     - `seek_time(seconds)`: go to the last place at or before a time from which decoding can begin,
       such that `spans` begins there from then on; answer the presentation time of that place, as
       `SpanFile.seconds` counts it, or None if the source knows no times;

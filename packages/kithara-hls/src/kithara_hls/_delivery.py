@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from ._download import Download
@@ -84,7 +85,10 @@ class Delivery:
         step.timed = True
         if not step.opens_span:
             return  # it may have come before the one that does
-        known = times.is_exact(step.index) or self.tells_time or times.run(step.index) > 0
+        told = self.tells_time or times.run(step.index) > 0
+        if step.position.silence and step is not self.first:
+            told = False  # the silence tells better where it lies than the sum of all durations
+        known = told or times.is_exact(step.index)
         self._table.set_seconds(step.part.span, times.start_of(step.index) if known else None)
 
     # -- laying --------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class Delivery:
 
     def _begins_span(self, step: Step) -> bool:
         last = self._last
-        if self._fresh_span or last is None or self._table.span_ended:
+        if step.position.silence or self._fresh_span or last is None or self._table.span_ended:
             return True
         if last.track is not step.track:
             return True
@@ -144,6 +148,7 @@ class Delivery:
                 run=times.run(step.index),
                 start=times.start_of(step.index),
                 duration=Fraction(0) if index is None else times.duration_of(step.index),
+                silence=step.position.silence if step.opens_span else Fraction(0),
             ),
             cipher=download.cipher,
             resource=None if download.complete else download.resource,
@@ -207,11 +212,18 @@ class Delivery:
             if last is step:
                 return
 
-    def take_away(self, step: Step) -> None:
-        """Give up a step that failed and all behind it, whether laid or not.
+    def take_away(self, step: Step) -> Position:
+        """Give up a step that failed and all behind it, whether laid or not; answer where it was.
 
         What readers have reached of it stays: the byte space goes on where it ends.
         """
+        self._take_away(step)
+        last = self._table.last
+        if last is not None and last in (step.init_part, step.part):
+            return replace(step.position, silence=Fraction(0))  # that was told already
+        return step.position
+
+    def _take_away(self, step: Step) -> None:
         if step in self.planned:
             self.drop_from(step)
             return
@@ -246,7 +258,9 @@ class Delivery:
             self._fresh_span = True
             heard = taken[0].heard
             assert heard.index is not None
-            position = Position(track=self._variants.by_name(heard.track), index=heard.index)
+            position = Position(
+                track=self._variants.by_name(heard.track), index=heard.index, silence=heard.silence
+            )
         return position
 
     def leave(self) -> list[Step]:
@@ -267,10 +281,6 @@ class Delivery:
         """What these steps needed is not needed any more."""
         for step in steps:
             self._release(step)
-
-    def begin_timed_span(self) -> None:
-        """The next part begins a span, and tells when it is heard: something is left out."""
-        self._fresh_span = self.tells_time = True
 
     def end_at(self, step: Step) -> None:
         """Nothing follows a step that failed; if it is laid, what is there of it stays readable."""

@@ -18,7 +18,8 @@ class PartCut(Exception):
 class Heard:
     """What of a recording a part is: its variant, and when it is heard by the playlist.
 
-    ``start`` and ``duration`` in seconds; an init section has no duration.
+    ``start`` and ``duration`` in seconds; an init section has no duration. ``silence`` is how many
+    seconds are left out before the span that it opens.
     """
 
     variant: int
@@ -27,6 +28,7 @@ class Heard:
     run: int
     start: Fraction
     duration: Fraction
+    silence: Fraction
 
     @property
     def seconds(self) -> float:

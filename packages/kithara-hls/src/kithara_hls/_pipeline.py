@@ -143,13 +143,17 @@ class Pipeline:
         while True:
             await self._until(lambda: self.delivery.first_is_timed or self.over.is_set())
             step = self.delivery.first
-            if step is None or not step.timed:
+            if step is not None and step.timed:
+                begins, silence = step.position.start, step.position.silence
+                if begins - silence <= wanted or 0 in (index, step.index):
+                    break
+                track, before = step.track, index if silence else step.index
+                index = min(track.times.find(wanted), before - 1)
+            elif self.error is None and index > 0:
+                index -= 1  # nothing is left of the one behind
+            else:
                 raise self.error or HlsError("nothing follows", url=self._variants.url)
-            begins = step.track.times.start_of(step.index)
-            if begins <= wanted or step.index == 0:
-                break
-            index = min(step.track.times.find(wanted), step.index - 1)
-            self._aim(Position(track=step.track, index=index))
+            self._aim(Position(track=track, index=index))
         self._publish(TimeSought(seconds=seconds, landed=float(begins), index=step.index))
         return SeekPoint(offset=step.offset, seconds=begins)
 
@@ -221,7 +225,7 @@ class Pipeline:
             self._table.fail(self._dead_end)
             self._publish(SessionFailed(error=self._dead_end))
         else:
-            self._table.end_here()
+            self._table.end_here(self._end.silence)
             self._publish(SessionEnded(size=self._table.end or 0))
         self.over.set()
 
@@ -329,8 +333,7 @@ class Pipeline:
         if answer is None:
             return
         step, self._chosen = answer
-        self.delivery.take_away(step)
-        self._next, self._forced = step.position, True
+        self._next, self._forced = self.delivery.take_away(step), True
         self.wake()
 
     # -- what cannot be had --------------------------------------------------------------------
@@ -349,18 +352,18 @@ class Pipeline:
         if not isinstance(error, NetError | SegmentInvalid | KeyInvalid | SegmentLost):
             self._end_at(error, step)
         elif self._others(step.variant):
-            self.delivery.take_away(step)
-            self._fail_over(step.variant, step.position, error)
+            self._fail_over(step.variant, self.delivery.take_away(step), error)
         elif self._options.lost == "silence":
             lost = step.lost(error)
-            self.delivery.take_away(step)
-            self.delivery.begin_timed_span()
+            silence = self.delivery.take_away(step).silence
+            silence += step.track.times.duration_of(step.index)
+            self.delivery.tells_time = True  # what comes first may be what is lost
             start = float(step.position.start)
             self._publish(
                 SegmentSkipped(index=step.index, start=start, duration=lost.duration, error=lost)
             )
             self._variants.forgive()
-            self._next = Position(track=step.track, index=step.index + 1)
+            self._next = Position(track=step.track, index=step.index + 1, silence=silence)
         else:
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)
 

@@ -16,10 +16,14 @@ _SLACK: Final = Fraction(1, 200)  # seconds by which boundaries that are meant t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The next segment to deliver: ``index`` of ``track``, be it taken from there or not."""
+    """The next segment to deliver: ``index`` of ``track``, be it taken from there or not.
+
+    ``silence`` is how many seconds are left out directly before it.
+    """
 
     track: Track
     index: int
+    silence: Fraction = Fraction(0)
 
     @property
     def start(self) -> Fraction:
@@ -30,19 +34,25 @@ class Position:
         """The same place in another track: by number if both are cut alike, else by time."""
         if track is self.track:
             return self
+        index = self._index_within(track)
+        # What of the silence another track begins within is not silent there.
+        sounds = max(Fraction(0), self.start - track.times.start_of(index))
+        return Position(track=track, index=index, silence=max(Fraction(0), self.silence - sounds))
+
+    def _index_within(self, track: Track) -> int:
         times, here = track.times, self.track.times
         at_end = self.index >= len(here)
         if len(times) == len(here):
             if at_end:
-                return Position(track=track, index=self.index)
+                return self.index
             later = times.told_start(self.index) - here.told_start(self.index)
             if abs(later) <= here.duration_of(self.index) / 2:
                 # What lies between would be missing; what comes twice is dropped by its time.
                 back = later > _SLACK and self.index > 0
-                return Position(track=track, index=self.index - back)
+                return self.index - back
         if at_end and self.start >= times.start_of(len(times)):
-            return Position(track=track, index=len(times))
-        return Position(track=track, index=times.find(self.start + _SLACK))
+            return len(times)
+        return times.find(self.start + _SLACK)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

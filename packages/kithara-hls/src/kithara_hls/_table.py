@@ -40,6 +40,7 @@ class PartTable:
         self.opened = self._open.opened
         self._places: set[Place] = set()
         self._ended = False
+        self.silence_at_end = Fraction(0)
         self._closed = False
         self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
@@ -183,10 +184,11 @@ class PartTable:
             self._changed.notify_all()
             return behind
 
-    def end_here(self) -> None:
-        """No part follows: readers behind the last one are at the proven end."""
+    def end_here(self, silence: Fraction) -> None:
+        """No part follows, but some seconds left out: readers are at the proven end."""
         with self._changed:
             self._ended = True
+            self.silence_at_end = silence
             self._changed.notify_all()
 
     def fail(self, error: Exception) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from fractions import Fraction
 from time import monotonic
 from typing import Any, Final
 
@@ -67,6 +68,11 @@ class View:
         """Length in seconds, as far as it is known by now."""
         return self._duration()
 
+    @property
+    def silence_at_end(self) -> Fraction:
+        """Seconds of lost segments behind the last byte; known at the end."""
+        return self._table.silence_at_end
+
     def seek_time(self, seconds: float) -> SeekPoint:
         """Go on with the segment that holds ``seconds``: a span begins where the answer says.
 
@@ -128,10 +134,16 @@ class View:
         if part.span not in self._containers:
             self._containers[part.span] = self._sniff(part)
         start, stop, seconds = self._table.span(part, self._place)
+        opening = self._table.peek(start) or part
         codec = self._codec_of(part.heard.variant)
         info = MediaInfo(container=self._containers[part.span], codec=codec)
         return MediaSpan(
-            start=start, stop=stop, media_info=info, timeline=part.heard.run, seconds=seconds
+            start=start,
+            stop=stop,
+            media_info=info,
+            timeline=part.heard.run,
+            seconds=seconds,
+            silence=opening.heard.silence,
         )
 
     def interrupt(self) -> None:

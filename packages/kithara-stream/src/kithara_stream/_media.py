@@ -33,6 +33,7 @@ class MediaSpan:
         timeline: spans with equal numbers share one media clock.
         seconds: presentation time of its first access unit, counted from the first one of the
             whole source; None where the source does not know.
+        silence: seconds left out before it, to be heard as silence.
     """
 
     start: int
@@ -40,6 +41,7 @@ class MediaSpan:
     media_info: MediaInfo = field(default_factory=MediaInfo)
     timeline: int = 0
     seconds: Fraction | None = None
+    silence: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

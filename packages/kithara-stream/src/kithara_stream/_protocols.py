@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from ._media import MediaSpan, SeekPoint
@@ -58,9 +59,14 @@ class TimedSource(Source, Protocol):
     def duration(self) -> float | None:
         """Length in seconds; None while it is not known."""
 
+    @property
+    def silence_at_end(self) -> Fraction:
+        """Seconds left out behind the last byte, to be heard as silence; known at the end."""
+
     def seek_time(self, seconds: float) -> SeekPoint:
         """Go on at the last place that begins at or before `seconds`; past the end, the last one.
 
+        Where that is left out, the place is behind it, and the span there tells its silence.
         A span starts there. May block, and raises what `wait_range` raises.
         """
 

@@ -61,6 +61,18 @@ class Reader(io.RawIOBase):
         return span.seconds if span else None
 
     @property
+    def silence(self) -> Fraction:
+        """Seconds to be silent before the span at the current position; may wait."""
+        span = self._source.span_at(self._position)
+        return span.silence if span else Fraction(0)
+
+    @property
+    def silence_at_end(self) -> Fraction:
+        """Seconds to be silent behind the last byte; known at the end."""
+        source = self._source
+        return source.silence_at_end if isinstance(source, TimedSource) else Fraction(0)
+
+    @property
     def duration(self) -> float | None:
         """Length in seconds; None if the source does not know it."""
         return self._source.duration if isinstance(self._source, TimedSource) else None
