@@ -5,7 +5,9 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ["input", "decoder", "mpg123", "sndfile", "vorbis", "opus", "flac", "ogg_link"]
+SOURCES = [
+    "input", "decoder", "mpg123", "mpg123_index", "sndfile", "vorbis", "opus", "flac", "ogg_link",
+]  # fmt: skip
 
 ffibuilder = FFI()
 

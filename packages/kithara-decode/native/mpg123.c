@@ -1,4 +1,5 @@
 /* MPEG audio layers I, II and III through libmpg123. */
+#include "mpg123_index.h"
 #include "shim.h"
 
 #include <mpg123.h>
@@ -14,6 +15,7 @@ typedef struct {
     unsigned char *frame; /* the rest of the last frame, in the handle's own buffer */
     size_t held;          /* in bytes */
     off_t due;            /* the byte where the next frame should begin; -1: anywhere */
+    kd_frames frames;
 } mpg123_state;
 
 static mpg123_ssize_t read_bytes(void *input, void *out, size_t size)
@@ -100,6 +102,8 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     mpg123_state *state = decoder->state;
     state->held = 0;
     state->due = -1;
+    if (frame < decoder->frames)
+        kd_point_to(&state->frames, state->handle, decoder->input, frame, PREFRAMES + 2);
     off_t reached = mpg123_seek(state->handle, (off_t)(frame - probe), SEEK_SET);
     if (reached < 0)
         kd_fail(decoder, KD_CORRUPT, mpg123_strerror(state->handle));

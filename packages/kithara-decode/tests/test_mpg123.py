@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from kithara_decode import (
     open_decoder,
 )
 from kithara_decode._mpg123 import Mpg123Decoder
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 def decode(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -47,6 +52,73 @@ def test_gapless_gives_back_the_frames_that_were_encoded(media: Media) -> None:
     theirs = ffmpeg_pcm(path, 2)
     assert len(theirs) == 200_000
     assert np.abs(pcm - theirs).max() < 1e-5
+
+
+class Counted(Seekable):
+    """Counts the bytes that were read."""
+
+    taken = 0
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        got = super().readinto(buffer)
+        self.taken += got
+        return got
+
+
+LONG = 3_000_000  # frames of PCM: enough MPEG frames for their size to be computed
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "is_computed"),
+    [
+        ("cbr.mp3", ("-b:a", "128k"), True),  # 417 or 418 bytes a frame
+        ("even.mp3", ("-b:a", "192k", "-ar", "48000"), True),
+        ("tagged.mp3", ("-b:a", "128k", "-write_id3v1", "1", "-metadata", "title=x"), True),
+        ("vbr.mp3", ("-q:a", "4"), False),
+        ("bare.mp3", ("-b:a", "128k", "-write_xing", "0"), False),
+    ],
+)
+def test_a_seek_in_a_constant_bit_rate_reads_nothing_before(
+    media: Media, name: str, options: tuple[str, ...], *, is_computed: bool
+) -> None:
+    content = media.coded(name, *options, frames=LONG).read_bytes()
+    whole = decode(content)
+    dice = random.Random(1)
+    for _ in range(10):
+        file = Counted(content)
+        with open_decoder(file) as decoder:
+            for first in (True, False, False):
+                target = dice.randrange(LONG * 9 // 10 if first else 0, LONG)
+                before = file.taken
+                decoder.seek(target)
+                assert np.array_equal(decoder.read(500), whole[target : target + 500])
+                if first:
+                    assert (file.taken - before < 200_000) == is_computed
+
+
+def test_a_computed_place_without_headers_is_not_believed(media: Media) -> None:
+    content = media.coded("cbr.mp3", "-b:a", "128k", frames=LONG).read_bytes()
+    damaged = content[:500_000] + content[500_200:]
+    with open_decoder(io.BytesIO(damaged)) as decoder:
+        whole = np.concatenate([decoder.read(1_000_000), decoder.read(1_950_000)])
+        whole = np.concatenate([whole, decoder.read(2_950_000 - len(whole))])
+        assert len(decoder.losses) == 1
+    with open_decoder(io.BytesIO(damaged)) as decoder:
+        for target in (2_900_000, 10_000, 2_000_000):
+            decoder.seek(target)
+            assert np.array_equal(decoder.read(500), whole[target : target + 500])
+
+
+def test_a_seek_whose_bytes_do_not_come_is_made_again(media: Media) -> None:
+    content = media.coded("cbr.mp3", "-b:a", "128k", frames=LONG).read_bytes()
+    whole = decode(content)
+    file = Seekable(content, step=1000)
+    with open_decoder(file) as decoder:
+        file.fail_at = file.reads + 2
+        with pytest.raises(ConnectionError):
+            decoder.seek(2_900_000)
+        decoder.seek(2_900_000)
+        assert np.array_equal(decoder.read(500), whole[2_900_000:2_900_500])
 
 
 def test_seeks_beyond_the_end_are_refused_and_change_nothing(media: Media) -> None:
