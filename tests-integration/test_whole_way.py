@@ -173,7 +173,7 @@ def test_a_fetched_asset_plays_with_no_network_at_all(
         pytest.skip("this user may not make a network namespace")
     url = nginx(media).url(path)
     assert kithara_cli("fetch", url).code == 0
-    words = ["decode", url, "--offline", "--cache", kithara_cli.cache, "-o", "alone.wav"]
+    words = ["decode", url, "--offline", "--cache", str(kithara_cli.cache), "-o", "alone.wav"]
     done = subprocess.run(
         [*cut_off, sys.executable, "-m", "kithara", *words],
         cwd=kithara_cli.folder, capture_output=True, text=True, timeout=50, check=False,
