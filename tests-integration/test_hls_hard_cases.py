@@ -247,7 +247,7 @@ async def test_09_a_steady_link_is_measured_and_not_switched_about(
 ) -> None:
     server.bytes_per_second = 375_000
     master = ["#EXTM3U"]
-    for variant, size in enumerate((12_500, 50_000, 250_000)):
+    for variant, size in enumerate((40_000, 80_000, 250_000)):
         lines = ["#EXTM3U"]
         for number in range(8):
             server.add(f"/{variant}/{number}.ts", bytes([variant]) * size)
