@@ -1,6 +1,7 @@
 """Twelve hard cases of HLS by their number, over real servers: from a URL to bytes and samples."""
 
 import asyncio
+import functools
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ import pytest
 from commands import ffmpeg_pcm
 from hls_media import (
     KEY,
+    Samples,
     clear_bytes,
     durations,
     encrypt,
@@ -48,6 +50,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings")
     make(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def by_ffmpeg(media: Path) -> Callable[[str], Samples]:
+    """How a list of the recordings sounds; each is decoded once."""
+    return functools.cache(lambda name: ffmpeg_pcm(media / name))
 
 
 @pytest.fixture
@@ -89,7 +97,7 @@ async def test_01_implicit_ivs_behind_a_clear_init_section(
 
 
 async def test_02_one_file_with_two_init_sections_and_implicit_ranges(
-    media: Path, server: Server, cache: Path
+    media: Path, server: Server, cache: Path, by_ffmpeg: Callable[[str], Samples]
 ) -> None:
     whole, lines = b"", ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:7"]
     expected = []
@@ -112,15 +120,15 @@ async def test_02_one_file_with_two_init_sections_and_implicit_ranges(
         heard = await asyncio.to_thread(play, opened)
     ranges = [r.byte_range for r in server.requests_for("/one.mp4")]
     assert sorted((r.start, r.stop) for r in ranges if r is not None) == expected
-    parts = [ffmpeg_pcm(media / name) for name in ("aac/aac-2.m3u8", "flac/list.m3u8")]
+    parts = [by_ffmpeg(name) for name in ("aac/aac-2.m3u8", "flac/list.m3u8")]
     assert heard.shape == np.concatenate(parts).shape
     assert np.abs(heard - np.concatenate(parts)).max() <= NEAR
 
 
 async def test_03_a_segment_that_is_missing_twice_and_one_that_is_missing_for_ever(
-    media: Path, server: Server, tmp_path: Path
+    media: Path, server: Server, tmp_path: Path, by_ffmpeg: Callable[[str], Samples]
 ) -> None:
-    whole = ffmpeg_pcm(media / "ts/list.m3u8")
+    whole = by_ffmpeg("ts/list.m3u8")
     data = (media / "ts/1.ts").read_bytes()
     server.add("/ts/1.ts", data, script=[{"status": 404}, {"status": 404}])
     url, patient = server.url("/ts/list.m3u8"), RetryPolicy(max_retries=2, base_delay=0)
@@ -177,12 +185,12 @@ async def test_04_a_key_that_is_a_page_at_first(
 
 @pytest.mark.parametrize("name", ["packed", "ts"])
 async def test_05_clocks_that_begin_anywhere_and_wrap(
-    name: str, media: Path, nginx: StartNginx, tmp_path: Path
+    name: str, media: Path, nginx: StartNginx, tmp_path: Path, by_ffmpeg: Callable[[str], Samples]
 ) -> None:
     if name == "ts":
         assert first_pts(media / "ts/4.ts") < 0 < first_pts(media / "ts/6.ts")
     url = nginx(media).url(f"{name}/list.m3u8")
-    whole = ffmpeg_pcm(media / name / "list.m3u8")
+    whole = by_ffmpeg(f"{name}/list.m3u8")
     async with session(url, tmp_path / "a") as opened:
         heard = await asyncio.to_thread(play, opened)
     assert heard.shape == whole.shape
@@ -270,7 +278,7 @@ async def test_09_a_steady_link_is_measured_and_not_switched_about(
 
 @pytest.mark.parametrize("fault", ["forbidden list", "missing segments", "stalled segments"])
 async def test_10_the_best_variant_fails_and_another_goes_on_at_the_same_time(
-    fault: str, media: Path, server: Server, cache: Path
+    fault: str, media: Path, server: Server, cache: Path, by_ffmpeg: Callable[[str], Samples]
 ) -> None:
     if fault == "forbidden list":
         server.add("/aac/aac-2.m3u8", status=403)
@@ -284,7 +292,7 @@ async def test_10_the_best_variant_fails_and_another_goes_on_at_the_same_time(
     async with session(url, cache, variant="best", net_options=quick) as opened:
         events = opened.events()
         heard = await asyncio.to_thread(play, opened)
-    whole = [ffmpeg_pcm(media / f"aac/aac-{n}.m3u8") for n in (1, 2)]
+    whole = [by_ffmpeg(f"aac/aac-{n}.m3u8") for n in (1, 2)]
     assert heard.shape == whole[0].shape
     told = durations(media / "aac/aac-2.m3u8")
     change = 0 if fault == "forbidden list" else round(sum(told[:2]) * RATE)
