@@ -1,6 +1,7 @@
 """Variants switched at every segment: the seventh hard case of HLS. No frame more, none less."""
 
 import asyncio
+import subprocess
 from collections.abc import Callable
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -119,3 +120,35 @@ async def test_07_the_ladder_of_the_corpora(
     assert len(heard) == 9_712_640
     assert applied == [(index, index % 3) for index in range(len(told))]
     check_seams(heard, [ffmpeg_pcm(p) for p in lists], [0.0, *accumulate(told)], applied)
+
+
+def make_equal_cuts(folder: Path, pcm: Samples) -> None:
+    """AAC and FLAC of frames of equal length, so that both are cut at the same places."""
+    pcm.tofile(folder / "pcm")
+    master = ["#EXTM3U"]
+    for codec, name, rate in (("aac", "mp4a.40.2", 192_000), ("flac", "fLaC", 900_000)):
+        (folder / codec).mkdir()
+        command: list[str | Path] = ["ffmpeg", "-v", "error", "-f", "f32le",
+                   "-ar", str(RATE), "-ac", "2",
+                   "-i", folder / "pcm", "-c:a", codec, "-strict", "-2", "-frame_size", str(UNIT),
+                   "-f", "hls", "-hls_time", "2", "-hls_playlist_type", "vod",
+                   "-hls_segment_type", "fmp4", folder / codec / "list.m3u8"]  # fmt: skip
+        subprocess.run(command, check=True)
+        master += [f'#EXT-X-STREAM-INF:BANDWIDTH={rate},CODECS="{name}"', f"{codec}/list.m3u8"]
+    told = durations(folder / "aac/list.m3u8")
+    assert told[:-1] == durations(folder / "flac/list.m3u8")[:-1]
+    (folder / "master.m3u8").write_text("\n".join(master))
+
+
+async def test_a_switch_of_codec_at_equal_cuts_leaves_no_hole(
+    tmp_path: Path, nginx: Callable[[Path], Nginx]
+) -> None:
+    pcm = melody(11)
+    make_equal_cuts(tmp_path, pcm)
+    heard, applied = await switched(nginx(tmp_path).url("master.m3u8"), tmp_path / "cache")
+    assert len(applied) >= 6
+    sound = heard[UNIT:]  # AAC with no edit list lags by an access unit, and lossless joins it
+    assert len(pcm) <= len(sound) <= len(pcm) + 2 * UNIT
+    step = UNIT // 4
+    for at in range(0, len(pcm) - step, step):  # a hole of an access unit is an error of all of it
+        assert rms(sound[at : at + step] - pcm[at : at + step]) < 0.05, at / RATE

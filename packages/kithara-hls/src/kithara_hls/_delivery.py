@@ -47,6 +47,11 @@ class Delivery:
         return self.first is not None and self.first.timed
 
     @property
+    def goes_on(self) -> bool:
+        """Whether what comes next follows something, since the start or the last seek."""
+        return self.first is not None or bool(self.planned)
+
+    @property
     def playing(self) -> bool:
         """Whether something was read since the start or the last seek."""
         return self.first is not None and self._table.furthest() > self.first.offset

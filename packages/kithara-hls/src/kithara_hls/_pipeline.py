@@ -262,8 +262,11 @@ class Pipeline:
             self._chosen = variant
             self._load(variant)
             return False
-        self._chosen = None
-        self._plan(position.within(track), variant)
+        overlap = self.delivery.goes_on and self._variants.differ_in_codec(position.track, track)
+        place = position.within(track, overlap=overlap)
+        # Where that goes back the next one too is taken there, or a rule could go back for ever.
+        self._chosen = variant if overlap and place != position.within(track) else None
+        self._plan(place, variant)
         return True
 
     def _choose(self, position: Position) -> int:
@@ -349,21 +352,19 @@ class Pipeline:
         return False
 
     def _recover_from(self, step: Step, error: Exception) -> None:
+        self._chosen = None
         if not isinstance(error, NetError | SegmentInvalid | KeyInvalid | SegmentLost):
             self._end_at(error, step)
         elif self._others(step.variant):
             self._fail_over(step.variant, self.delivery.take_away(step), error)
         elif self._options.lost == "silence":
             lost = step.lost(error)
-            silence = self.delivery.take_away(step).silence
-            silence += step.track.times.duration_of(step.index)
+            again = self.delivery.take_away(step)
             self.delivery.tells_time = True  # what comes first may be what is lost
-            start = float(step.position.start)
-            self._publish(
-                SegmentSkipped(index=step.index, start=start, duration=lost.duration, error=lost)
-            )
+            at, length = lost.start, lost.duration
+            self._publish(SegmentSkipped(index=lost.index, start=at, duration=length, error=lost))
             self._variants.forgive()
-            self._next = Position(track=step.track, index=step.index + 1, silence=silence)
+            self._next = again.left_out()
         else:
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)
 

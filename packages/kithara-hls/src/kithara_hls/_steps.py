@@ -30,11 +30,23 @@ class Position:
         """When it is heard, as far as that is known."""
         return self.track.times.start_of(self.index)
 
-    def within(self, track: Track) -> "Position":
-        """The same place in another track: by number if both are cut alike, else by time."""
+    def left_out(self) -> "Position":
+        """The place behind this segment, which is lost."""
+        silence = self.silence + self.track.times.duration_of(self.index)
+        return Position(track=self.track, index=self.index + 1, silence=silence)
+
+    def within(self, track: Track, *, overlap: bool = False) -> "Position":
+        """The same place in another track: by number if both are cut alike, else by time.
+
+        With ``overlap`` one segment before, unless it begins earlier anyway: what encoders put
+        before the sound differs with the codec, and would be missing.
+        """
         if track is self.track:
             return self
         index = self._index_within(track)
+        late = track.times.start_of(index) > self.start - _SLACK
+        if overlap and late and index > 0 and not self.silence:
+            index -= 1
         # What of the silence another track begins within is not silent there.
         sounds = max(Fraction(0), self.start - track.times.start_of(index))
         return Position(track=track, index=index, silence=max(Fraction(0), self.silence - sounds))

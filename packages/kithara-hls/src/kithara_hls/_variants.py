@@ -153,6 +153,14 @@ class Variants:
         )
         return self._tracks.setdefault(name, track)
 
+    def differ_in_codec(self, track: Track, other: Track) -> bool:
+        """Answer whether the playlist says that two tracks are of different codecs."""
+        one, two = (
+            {v.audio_codecs for v in self.all if self.track_name(v.index) == name}
+            for name in (track.name, other.name)
+        )
+        return () not in one | two and one.isdisjoint(two)
+
     def exclude(self, index: int) -> None:
         """Do not ask for a variant for a while, nor for others that have the same track."""
         until = monotonic() + EXCLUDED_FOR
