@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -225,3 +227,17 @@ async def test_a_dead_writer_leaves_nobody_waiting(tmp_path: Path) -> None:
         with pytest.raises(StorageFailed):
             await resource.flush()
         resource.close()
+
+
+async def test_a_writer_at_rest_keeps_no_resource_alive(tmp_path: Path, writer: DiskWriter) -> None:
+    gone = threading.Event()
+    fs = FsOps()
+    weakref.finalize(fs, gone.set)
+    resource = StreamingResource.open(tmp_path / "a", writer, resume=True, fs=fs)
+    resource.restart({"etag": "1"})
+    await resource.write_at(0, bytes(100))
+    await resource.barrier()
+    resource.close()
+    del resource, fs
+    gc.collect()
+    assert gone.wait(10)  # its last alarm comes half a second later

@@ -67,6 +67,7 @@ class Syncer:
         try:
             while batch := self._next_batch():
                 self._do(batch)
+                batch = []  # what is done is not kept alive by a thread that waits
         except BaseException as error:
             with self._work:
                 self._error = error

@@ -211,6 +211,7 @@ class DiskWriter:
                 elif batch:
                     self._write(batch)
                 self._ring(time.monotonic())
+                batch = None  # what is done is not kept alive by a thread that waits
             self._ring(math.inf)
         except BaseException as error:
             self._lose_all(error, batch)
