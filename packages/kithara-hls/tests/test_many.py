@@ -32,6 +32,7 @@ SOFT: tuple[Behaviour, ...] = (
     {"cut_after": 700},
     {"reset_after": 900},
     {"chunked": True},
+    {"chunked": True, "cut_after": 2000},
     {"ignore_range": True},
     {"close": True},
     {"bytes_per_second": 30_000, "piece_size": 400},
@@ -40,7 +41,6 @@ SOFT: tuple[Behaviour, ...] = (
 HARD: tuple[Behaviour, ...] = (
     {"stall_head": True},
     {"stall_after": 1000},
-    {"chunked": True, "cut_after": 2000},
     {"rotate_etag": True, "cut_after": 1500},
     {"content_length": SIZE + 500, "close": True},
     {"raw": b"nonsense\r\n\r\n"},

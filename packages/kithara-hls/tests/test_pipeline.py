@@ -134,6 +134,17 @@ async def test_a_body_that_breaks_goes_on_where_it_broke(
     assert asked == ([0, 20_008, 20_017] if etag is None else [0, 0, 0])
 
 
+async def test_a_broken_body_of_untold_length_goes_on_once_it_is_told(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts", 3000).publish()
+    made.resources["1.ts"].script = [{"chunked": True, "cut_after": 2000}]
+    async with source(made.url, retry=TWO_TRIES) as session:
+        assert await asyncio.to_thread(session.reader().read) == made.clear
+    requests = server.requests_for("/music/1.ts")
+    assert [r.byte_range.start if r.byte_range else 0 for r in requests] == [0, 2000]
+
+
 async def test_a_lost_segment_is_named(record: Record, source: Open) -> None:
     made = record().segment("1.ts").segment("2.ts").segment("3.ts").publish()
     made.resources["2.ts"].behaviour = {"status": 404}
@@ -165,7 +176,7 @@ async def test_what_is_lost_can_be_left_out_and_is_told(
     assert first is not None
     assert second is not None
     assert (second.seconds, second.timeline) == (None, first.timeline)  # no segment tells its time
-    assert (first.silence, second.silence) == (0, Fraction(5, 2))
+    assert (first.silence, second.silence) == (Fraction(0), Fraction(5, 2))
     (skipped,) = [event async for event in events if isinstance(event, SegmentSkipped)]
     assert (skipped.index, skipped.start, skipped.duration) == (1, 2.5, 2.5)
     assert len(server.requests_for("/music/2.ts")) == (0 if gap else 1)

@@ -31,6 +31,7 @@ from ._tally import Tally
 from ._timestamps import STAMP_SIZE
 from ._track import Track
 from ._urls import redacted
+from ._version import Version, are_same, version_of
 
 __all__ = ("Downloads",)
 
@@ -239,16 +240,17 @@ class Downloads:
             stack.callback(lambda: self.tell(transfer.end(asyncio.get_running_loop().time())))
             body = await self._request(download, held if version else 0, version, stack)
             begin = planned.byte_range.start if planned.byte_range is not None else 0
-            found = _version(body)
+            found = version_of(body)
+            same = are_same(found, version)
             if not resource.confirmed:
-                if version is not None and found == version:
+                if same:
                     resource.confirm()
                     download.head = resource.read_at(0, STAMP_SIZE)
                 else:
                     self._begin_anew(download, found)
-            elif held and found != version and download.part is None:
+            elif held and not same and download.part is None:
                 self._begin_anew(download, found)
-            if body.head.start > begin and found != version:
+            if body.head.start > begin and not same:
                 if download.part is not None:
                     raise SegmentInvalid("it changed while it was fetched", url=planned.url)
                 resource.restart()
@@ -278,7 +280,7 @@ class Downloads:
         self._learn_size(download, at)
         return True
 
-    def _begin_anew(self, download: Download, version: dict[str, str] | None) -> None:
+    def _begin_anew(self, download: Download, version: Version | None) -> None:
         if download.resource is not None:
             download.resource.restart(version)
         download.head, download.received = b"", 0
@@ -380,14 +382,6 @@ class Downloads:
         if key_url is not None and size % BLOCK:
             reason = f"its {size} bytes are not a multiple of 16, so they are not AES-128-CBC"
             raise SegmentInvalid(reason, url=planned.url, key_url=key_url)
-
-
-def _version(body: ByteStream) -> dict[str, str] | None:
-    """What proves that two answers are about the same bytes: a strong validator, and the size."""
-    head = body.head
-    if head.validator is None or head.validator.if_range is None:
-        return None
-    return {"validator": head.validator.if_range, "total": str(head.total)}
 
 
 def _wanted(planned: PlannedPart, body: ByteStream) -> int | None:
