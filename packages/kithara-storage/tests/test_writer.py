@@ -5,7 +5,7 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ from kithara_storage import (
     StorageFailed,
     StreamingResource,
     WriterClosed,
+    _filler,
 )
+from kithara_storage._waiters import Waiter, wake_all
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -241,3 +243,21 @@ async def test_a_writer_at_rest_keeps_no_resource_alive(tmp_path: Path, writer: 
     del resource, fs
     gc.collect()
     assert gone.wait(10)  # its last alarm comes half a second later
+
+
+async def test_who_hears_of_a_commit_may_close_and_has_let_go(
+    tmp_path: Path, writer: DiskWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = StreamingResource.open(tmp_path / "a", writer, resume=True)
+    inside: list[int] = []
+
+    def watched(waiters: Iterable[Waiter]) -> None:
+        inside.append(len(resource._body.part.file._users))
+        wake_all(waiters)
+
+    resource.restart({"etag": "1"})
+    await resource.write_at(0, bytes(100))
+    monkeypatch.setattr(_filler, "wake_all", watched)
+    await resource.commit(100)
+    resource.close()
+    assert inside == [0]

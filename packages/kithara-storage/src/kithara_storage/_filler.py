@@ -333,14 +333,14 @@ class Commit:
 
     def _finish(self, error: OSError | None) -> None:
         body, part = self._filler.body, self._filler.body.part
+        answer: Answer = "ready"
         if error is None:
             body.complete(self._length)
-            _answer(self._waiter, "ready")
         else:
-            failure = _translated(error, body, "commit")
+            answer = failure = _translated(error, body, "commit")
             body.break_off(failure, withdrawn=part.doomed)
-            _answer(self._waiter, failure)
-        part.file.leave()
+        part.file.leave()  # before anybody hears of it: who closes then has let go of everything
+        _answer(self._waiter, answer)
 
 
 def _answer(waiter: Waiter | None, answer: Answer) -> None:
