@@ -217,7 +217,10 @@ def test_times(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 99, 200])
-def test_the_line_of_progress_fits_its_terminal(width: int) -> None:
+def test_the_line_of_progress_fits_its_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # one that is called dumb always has 80 columns
     told = io.StringIO()
     console = Console(file=told, force_terminal=True, width=width, color_system=None)
     with ProgressLine(console, "a-very-long-name-of-a-file-indeed.m3u8", timed=True) as line:
