@@ -95,10 +95,10 @@ def run(kept: Path) -> None:
 
 
 def read(kept: Path) -> list[Comparison]:
-    """What a run kept; only questions that others answered, too."""
+    """What was kept, of a question the latest answer; only questions that others answered, too."""
     lines = kept.read_text(encoding="utf-8").splitlines()
-    found = (Comparison(**json.loads(line)) for line in lines)
-    return [comparison for comparison in found if comparison.peers]
+    found = {one.title: one for one in (Comparison(**json.loads(line)) for line in lines)}
+    return [comparison for comparison in found.values() if comparison.peers]
 
 
 def machine() -> str:
@@ -108,7 +108,7 @@ def machine() -> str:
     if info.exists() and (named := re.search(r"model name\s*: (.+)", info.read_text())):
         model = named[1]
     return (
-        f"Medians of one run on {os.cpu_count()} cores of {model}, {platform.system()}, "
+        f"Medians, each row of one run, on {os.cpu_count()} cores of {model}, {platform.system()}, "
         f"Python {platform.python_version()}; less is better, differences below "
         f"{EVEN:.0%} count as none."
     )
