@@ -333,11 +333,14 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int) -> None:
-    """Until somebody listens there; a fresh process takes a moment."""
+    """Until somebody listens there; a fresh process takes a moment, and ten seconds at most."""
+    until = time.monotonic() + 10
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1.0).close()
         except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
             time.sleep(0.01)
         else:
             return

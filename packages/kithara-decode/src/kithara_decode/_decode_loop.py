@@ -252,7 +252,8 @@ class DecodeLoop:
             return self._go_by_time(source, seconds)
         if begin and self._axis.is_empty and not lead.sure and not measured:
             # If that fails, what was asked for may do; if it does not, it tells why itself.
-            _failure(partial(self._measure_start, source))
+            with suppress(Exception):  # a source's own errors are unknown here
+                self._measure_start(source)
             return self._go_by_time(source, seconds, measured=True)
         own, untold = span.own_place(begin), lead.untold * span.ratio
         place = self._axis.place(span.timeline, own, own + untold)
