@@ -11,7 +11,7 @@ import numpy.typing as npt
 import soundfile
 from typer.testing import CliRunner
 
-from kithara._cli import app
+from _kithara._cli import app
 
 
 @dataclass

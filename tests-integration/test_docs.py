@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from typer.testing import CliRunner
 
-from kithara._cli import app
+from _kithara._cli import app
 from kithara_net.testing import ThreadedServer
 from workspace import ROOT, python_blocks
 

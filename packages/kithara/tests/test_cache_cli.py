@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import kithara
-from kithara._cache_cli import age, parse_size
-from kithara._cli import app
+from _kithara._cache_cli import age, parse_size
+from _kithara._cli import app
 from kithara_net.testing import ThreadedServer
 
 SIZE = 96_044

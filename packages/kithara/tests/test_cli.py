@@ -14,11 +14,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from _kithara._cli import app
+from _kithara._facts import Moment
+from _kithara._options import parse_time
+from _kithara._progress import ProgressLine
+from _kithara._units import clock, megabytes
 from kithara import TransferStats
-from kithara._cli import app
-from kithara._cli_options import parse_time
-from kithara._progress import Moment, ProgressLine
-from kithara._units import clock, megabytes
 from kithara_net.testing import ThreadedServer
 
 RATE = 8000
@@ -213,7 +214,7 @@ def test_wrong_usage_is_told(words: list[str], complaint: str) -> None:
     ("text", "seconds"), [("0", 0), ("90", 90), ("1:30", 90), ("1:02:03.5", 3723.5), (".5", 0.5)]
 )
 def test_times(text: str, seconds: float) -> None:
-    assert parse_time(text, "--start") == seconds
+    assert parse_time(text) == seconds
 
 
 @pytest.mark.parametrize("width", [40, 60, 99, 200])

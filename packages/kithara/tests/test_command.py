@@ -17,10 +17,10 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from kithara._cli import app, main
+from _kithara._cli import app, main
 from kithara_net.testing import ThreadedServer
 
-COMMAND = [sys.executable, "-W", "error", "-m", "kithara"]
+COMMAND = [sys.executable, "-W", "error", "-c", "from _kithara import main; main()"]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and /dev/full are of POSIX")
 
@@ -92,7 +92,7 @@ def test_ctrl_c_is_one_line_and_130(
 
 
 @posix
-@pytest.mark.parametrize("module", ["numpy", "sitecustomize"], ids=["loading", "leaving"])
+@pytest.mark.parametrize("module", ["typer", "sitecustomize"], ids=["loading", "leaving"])
 def test_ctrl_c_before_and_after_the_work_ends_it_without_a_word(
     module: str, tmp_path: Path
 ) -> None:
@@ -102,7 +102,7 @@ def test_ctrl_c_before_and_after_the_work_ends_it_without_a_word(
     (tmp_path / f"{module}.py").write_text(
         at_exit if module == "sitecustomize" else f"import sys; {block}"
     )
-    command = [sys.executable, "-c", "from _kithara import main; main()", "cache", "path"]
+    command = [*COMMAND, "cache", "path"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
@@ -175,6 +175,16 @@ def test_no_command_shows_the_help(
 def test_the_version_is_told() -> None:
     told = CliRunner().invoke(app, ["--version"])
     assert (told.exit_code, told.stdout) == (0, f"kithara {version('kithara')}\n")
+
+
+def test_what_opens_no_url_waits_for_none_of_the_heavy_modules(cache: Path) -> None:
+    heavy = {"numpy", "aiohttp", "av", "rich", "cryptography", "kithara"}
+    for words in (["--help"], ["--version"], ["cache", "ls", "--cache", str(cache)]):
+        command = [sys.executable, "-X", "importtime", *COMMAND[1:], *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "_kithara._cli" in loaded
+        assert heavy & loaded == set(), words
 
 
 def help_of(words: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 import kithara
-from kithara._urls import shown
+from _kithara._urls import shown
 from kithara_assets import OfflineMiss, asset_store
 from kithara_decode import UnsupportedFormat
 from kithara_file import Unreadable

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from _kithara._output import open_output
+from _kithara._wav import WavWriter
 from kithara import PcmChunk, PcmSpec
-from kithara._output import open_output
-from kithara._wav import WavWriter
 
 
 def chunk(frames: int, channels: int) -> PcmChunk:

@@ -1,10 +1,10 @@
 """Audio URLs as PCM while the bytes arrive; kept on disk, played again offline."""
 
+from _kithara._cache import asset_name, cache, default_cache
 from kithara_decode import Loss, PcmChunk, PcmSpec, StreamStats
 from kithara_hls import HlsOptions
 from kithara_stream import TransferStats
 
-from ._cache import asset_name, cache, default_cache
 from ._errors import ERRORS, InvalidUrl, KitharaError, NoVariants
 from ._events import Events, TrackEvent
 from ._open import aopen, decode, fetch, open

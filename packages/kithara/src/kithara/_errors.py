@@ -1,5 +1,6 @@
 """Every family of errors that can come out of the front door."""
 
+from _kithara._urls import shown
 from kithara_assets import AssetsError
 from kithara_decode import DecodeError
 from kithara_file import FileError
@@ -7,8 +8,6 @@ from kithara_hls import HlsError
 from kithara_net import NetError
 from kithara_storage import StorageError
 from kithara_stream import StreamError
-
-from ._urls import shown
 
 
 class KitharaError(Exception):

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from _kithara._cache import cache
 from kithara_assets import Assets
 from kithara_net import HttpClient, Net, NetOptions, NetRequest, RetryNet, RetryPolicy, Sign
 
-from ._cache import cache
 from ._recorder import Recorder
 from ._session import Session, Wish, check_url, local_file, open_local, open_session
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
 
+from _kithara._units import clock, megabytes
+
 from ._digest import FATES, MOST_TOLD, Bar, Digest, digest
 from ._figures import LEFT, RIGHT, WIDTH, Axis, Panel, figure, line, text, time_axis
 from ._page_style import SCRIPT, STYLE
 from ._record import SessionRecord
 from ._series import Bins
-from ._units import clock, megabytes
 
 ROW = 20
 MOST_BARS = 2000

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from _kithara._urls import shown
 from kithara_decode import AudioStream, PcmChunk
 from kithara_file import FileEvent, Progress
 from kithara_hls import BufferLevel, HlsEvent, HlsSession, ThroughputSample
@@ -16,7 +17,6 @@ from kithara_stream import Subscription
 from ._record import FirstPcm, Noted, RecordedEvent, SessionRecord, Sought
 from ._series import BinSeries, PeakSeries, SampleSeries
 from ._session import Session
-from ._urls import shown
 
 MOST_EVENTS = 20_000
 

@@ -5,9 +5,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from _kithara._unfinished import unfinished
+
 from ._page import page
 from ._record import SessionRecord
-from ._unfinished import unfinished
 
 
 @dataclass(frozen=True, slots=True)

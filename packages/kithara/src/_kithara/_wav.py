@@ -3,9 +3,10 @@
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from kithara_decode import PcmChunk, PcmSpec
+if TYPE_CHECKING:
+    from kithara import PcmChunk, PcmSpec
 
 _BYTES_PER_SAMPLE = 4
 _FLOAT = 3
@@ -21,13 +22,13 @@ class WavWriter:
     A context manager: the sizes are written when the block ends well.
     """
 
-    def __init__(self, path: Path, spec: PcmSpec) -> None:
+    def __init__(self, path: Path, spec: "PcmSpec") -> None:
         self.frames = 0
         self._spec = spec
         self._file: BinaryIO = path.open("wb")
         self._file.write(wav_header(self._spec, self.frames))
 
-    def write(self, chunk: PcmChunk) -> None:
+    def write(self, chunk: "PcmChunk") -> None:
         """Append one chunk, of the spec that the file was begun with."""
         self._file.write(chunk.data.astype("<f4", copy=False).data)
         self.frames += len(chunk.data)
@@ -47,7 +48,7 @@ class WavWriter:
                 self._file.write(wav_header(self._spec, self.frames))
 
 
-def wav_header(spec: PcmSpec, frames: int | None) -> bytes:
+def wav_header(spec: "PcmSpec", frames: int | None) -> bytes:
     """What stands before the samples; None where their number is not known, as in a pipe."""
     channels, rate = spec.channels, spec.sample_rate
     block = channels * _BYTES_PER_SAMPLE

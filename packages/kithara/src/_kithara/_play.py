@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from kithara_decode import PcmChunk, PcmSpec
-
-from ._errors import KitharaError
+from kithara import KitharaError, PcmChunk, PcmSpec
 
 
 class NoAudioOutput(KitharaError):

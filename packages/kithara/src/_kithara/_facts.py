@@ -1,17 +1,40 @@
 """What a command tells of a track, and the stretch of it that was asked for."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from kithara_decode import PcmChunk
-
-from ._progress import Moment
-from ._track import Track
 from ._units import clock, megabytes
 from ._urls import shown
 
+if TYPE_CHECKING:
+    from kithara import PcmChunk, Track, TransferStats
 
-def facts_of(track: Track) -> dict[str, object]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """How far something is: `done` of `total`, in seconds of sound or in bytes."""
+
+    done: float
+    total: float | None
+    stats: "TransferStats"
+    buffered: float | None = None
+    variant: int | None = None
+
+    def facts(self) -> dict[str, object]:
+        """The same for scripts."""
+        return {
+            "done": self.done,
+            "total": self.total,
+            "requests": self.stats.requests,
+            "received": self.stats.bytes_received,
+            "cached": self.stats.bytes_cached,
+            "buffered": self.buffered,
+            "variant": self.variant,
+        }
+
+
+def facts_of(track: "Track") -> dict[str, object]:
     """What a track is."""
     return {
         "url": shown(track.url),
@@ -46,7 +69,7 @@ def lines_of(name: str, value: object) -> Iterator[str]:
             yield str(value)
 
 
-def moment_of(track: Track) -> Moment:
+def moment_of(track: "Track") -> Moment:
     """How far a track is."""
     return Moment(
         done=track.position,
@@ -57,7 +80,7 @@ def moment_of(track: Track) -> Moment:
     )
 
 
-def stretch(track: Track, start: float, seconds: float | None) -> Iterator[PcmChunk]:
+def stretch(track: "Track", start: float | None, seconds: float | None) -> "Iterator[PcmChunk]":
     """The chunks of a track from `start` on, cut where `seconds` of sound are over."""
     if start:
         track.seek(start)
@@ -69,7 +92,7 @@ def stretch(track: Track, start: float, seconds: float | None) -> Iterator[PcmCh
         yield chunk
 
 
-def origin(track: Track) -> str:
+def origin(track: "Track") -> str:
     """Where the bytes came from, as a sentence's end."""
     stats = track.stats
     return (

@@ -6,33 +6,26 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, NoReturn
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from kithara_assets import OfflineMiss
-
-from ._errors import ERRORS
 from ._urls import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED, NOT_CACHED, INTERRUPTED, PIPE_CLOSED = 1, 3, 130, 141
 
 
-class Output(Console):
-    """What is told on stdout: no colours for numbers, and a closed pipe is an error like others."""
+@cache
+def errors() -> "Console":
+    """The one console on stderr: what it prints does not disturb the line of progress."""
+    from rich.console import Console
 
-    def __init__(self, file: IO[str]) -> None:
-        super().__init__(file=file, highlight=False)
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to `complaints`; rich would end the process with exit code 1."""
-        raise BrokenPipeError
-
-
-errors = Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False)
 
 
 @contextmanager
@@ -44,11 +37,6 @@ def complaints(url: str | None = None) -> Iterator[None]:
             sys.stdout.flush()
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
-    except OfflineMiss as error:
-        complain(str(error), NOT_CACHED)
-    except ERRORS as error:
-        text, plain = str(error), "" if url is None else shown(url)
-        complain(text if plain in text else f"{plain}: {text}", FAILED)
     except BrokenPipeError:
         give_up_stdout()
         raise typer.Exit(PIPE_CLOSED) from None
@@ -58,6 +46,11 @@ def complaints(url: str | None = None) -> Iterator[None]:
         except OSError:
             give_up_stdout()  # or the interpreter meets the same at its end, and exits with 120
         complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", FAILED)
+    except _missed() as error:
+        complain(str(error), NOT_CACHED)
+    except _families() as error:
+        text, plain = str(error), "" if url is None else shown(url)
+        complain(text if plain in text else f"{plain}: {text}", FAILED)
 
 
 @contextmanager
@@ -82,8 +75,16 @@ def give_up_stdout() -> None:
 
 def complain(text: str, code: int) -> NoReturn:
     """Print one line and exit."""
-    errors.print(f"[bold red]kithara:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+    complain_of("kithara", text)
     raise typer.Exit(code)
+
+
+def complain_of(command: str, text: str) -> None:
+    """Print what went wrong, in one line."""
+    from rich.markup import escape
+
+    text = escape(" ".join(text.split()))
+    errors().print(f"[bold red]{command}:[/] {text}", soft_wrap=True)
 
 
 @contextmanager
@@ -106,5 +107,18 @@ def name_of(url: str) -> str:
 
 class _Shown(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        if errors.is_terminal:
-            errors.print(f"[dim]{escape(record.getMessage())}[/]", soft_wrap=True)
+        if sys.stderr.isatty():
+            errors().print(record.getMessage(), style="dim", markup=False, soft_wrap=True)
+
+
+def _missed() -> type[Exception]:
+    """What offline raises; imported when something went wrong, as what follows."""
+    from kithara_assets import OfflineMiss
+
+    return OfflineMiss
+
+
+def _families() -> tuple[type[Exception], ...]:
+    from kithara import ERRORS
+
+    return ERRORS

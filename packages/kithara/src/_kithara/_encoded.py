@@ -6,9 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from kithara_decode import PcmChunk, PcmSpec
-
-from ._errors import KitharaError
+from kithara import KitharaError, PcmChunk, PcmSpec
 
 _SUBTYPES = {"ogg": "VORBIS"}
 

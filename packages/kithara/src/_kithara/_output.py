@@ -4,13 +4,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias, get_args
 
-from kithara_decode import PcmChunk, PcmSpec
-
-from ._encoded import EncodedWriter
 from ._unfinished import is_special, unfinished
 from ._wav import WavWriter, wav_header
+
+if TYPE_CHECKING:
+    from kithara import PcmChunk, PcmSpec
 
 Format: TypeAlias = Literal["wav", "raw", "flac", "ogg"]
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
     @property
     def frames(self) -> int: ...
 
-    def write(self, chunk: PcmChunk) -> None: ...
+    def write(self, chunk: "PcmChunk") -> None: ...
 
 
 def is_pipe(path: Path) -> bool:
@@ -43,7 +43,7 @@ def format_of(path: Path, wanted: str | None) -> Format | None:
 
 
 @contextmanager
-def open_output(path: Path, spec: PcmSpec, kind: Format) -> Iterator[Writer]:
+def open_output(path: Path, spec: "PcmSpec", kind: Format) -> Iterator[Writer]:
     """Open a file, or stdout, for PCM of one spec; a file is there when the block ends well.
 
     Raises OSError, or `NoEncoder` where FLAC or Ogg is asked for without the extra for it.
@@ -59,6 +59,8 @@ def open_output(path: Path, spec: PcmSpec, kind: Format) -> Iterator[Writer]:
             with WavWriter(part, spec) as wav:
                 yield wav
         else:
+            from ._encoded import EncodedWriter
+
             with EncodedWriter(part, spec, kind) as encoded:
                 yield encoded
 
@@ -66,13 +68,13 @@ def open_output(path: Path, spec: PcmSpec, kind: Format) -> Iterator[Writer]:
 class StreamWriter:
     """Writes floats as sound comes: raw, or behind the head of a WAV that says "until the end"."""
 
-    def __init__(self, file: BinaryIO, spec: PcmSpec, kind: Format) -> None:
+    def __init__(self, file: BinaryIO, spec: "PcmSpec", kind: Format) -> None:
         self.frames = 0
         self._file = file
         if kind == "wav":
             self._file.write(wav_header(spec, frames=None))
 
-    def write(self, chunk: PcmChunk) -> None:
+    def write(self, chunk: "PcmChunk") -> None:
         """Write one chunk and hand it on at once; raises BrokenPipeError."""
         self._file.write(chunk.data.astype("<f4", copy=False).data)
         self._file.flush()

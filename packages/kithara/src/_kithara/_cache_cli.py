@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from kithara_assets import (
     AssetFacts,
@@ -23,8 +20,8 @@ from kithara_assets import (
 )
 
 from ._cache import asset_name, cache, default_cache
-from ._cli_options import CacheOption
-from ._complaints import FAILED, Output, complain, complaints
+from ._complaints import FAILED, complain, complaints
+from ._options import CacheOption, JsonOption
 from ._units import megabytes
 
 app = typer.Typer(
@@ -42,7 +39,6 @@ Assets = Annotated[
         autocompletion=lambda: _names(),
     ),
 ]
-Lines = Annotated[bool, typer.Option("--json", help="A JSON object on each line, instead.")]
 
 NO_CAPS = EvictConfig(max_bytes=None, max_assets=None, min_free_bytes=None)
 
@@ -51,7 +47,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 @app.command("ls")
-def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
+def list_assets(folder: CacheOption = None, as_json: JsonOption = False) -> None:
     """List what is in the cache, the least recently used first."""
     with opened(folder) as store:
         assets, usage = store.assets(), store.usage()
@@ -66,19 +62,15 @@ def list_assets(folder: CacheOption = None, as_json: Lines = False) -> None:
                     complete=asset.complete,
                 )
             return
-        output = Output(sys.stdout)
-        if assets:
-            output.print(_table(assets, output))
+        for line in _lines(assets):
+            sys.stdout.write(f"{line}\n")
         pins = f", {usage.pinned} pinned" if usage.pinned else ""
         free = "" if usage.free is None else f"; {megabytes(usage.free)} free on the disk"
-        output.print(
-            f"{usage.assets} assets, {megabytes(usage.bytes)}{pins}{free}",
-            soft_wrap=True,
-        )
+        sys.stdout.write(f"{usage.assets} assets, {megabytes(usage.bytes)}{pins}{free}\n")
 
 
 @app.command()
-def pin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> None:
+def pin(assets: Assets, folder: CacheOption = None, as_json: JsonOption = False) -> None:
     """Keep assets, whatever else has to go, until they are unpinned.
 
     They may be yet to come.
@@ -90,7 +82,7 @@ def pin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> N
 
 
 @app.command()
-def unpin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) -> None:
+def unpin(assets: Assets, folder: CacheOption = None, as_json: JsonOption = False) -> None:
     """Let assets go again when others need the room."""
     with opened(folder) as store:
         for name in names_of(assets):
@@ -100,7 +92,7 @@ def unpin(assets: Assets, folder: CacheOption = None, as_json: Lines = False) ->
 
 
 @app.command()
-def verify(folder: CacheOption = None, as_json: Lines = False) -> None:
+def verify(folder: CacheOption = None, as_json: JsonOption = False) -> None:
     """Read every complete file against its checksums.
 
     What is damaged is dropped, and the exit code is 1.
@@ -127,7 +119,7 @@ def evict(
     max_age: Annotated[
         float | None, typer.Option("--max-age", metavar="DAYS", min=0, help="Since the last use.")
     ] = None,
-    as_json: Lines = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring the cache below a size now, the least recently used first.
 
@@ -153,7 +145,7 @@ def clear(
     ] = None,
     pinned: Annotated[bool, typer.Option("--pinned", help="What is pinned, too.")] = False,
     folder: CacheOption = None,
-    as_json: Lines = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove everything, or the assets named.
 
@@ -225,7 +217,7 @@ def told(as_json: bool, sentence: str, **facts: object) -> None:
     if as_json:
         say(**facts)
     else:
-        Output(sys.stdout).print(escape(sentence), soft_wrap=True)
+        sys.stdout.write(f"{sentence}\n")
 
 
 def say(**facts: object) -> None:
@@ -249,30 +241,14 @@ def _checked(name: str) -> str:
         raise typer.BadParameter(complaint) from error
 
 
-def _table(assets: tuple[AssetFacts, ...], output: Console) -> Table:
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column("asset", overflow="fold")
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("used", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+def _lines(assets: tuple[AssetFacts, ...]) -> Iterator[str]:
+    """A table, the names last: a narrow terminal breaks those."""
     now = time.time()
     for asset in assets:
-        marks = [
-            word
-            for word, said in (
-                ("pinned", asset.pinned),
-                ("in use", asset.leased),
-                ("partial", not asset.complete),
-            )
-            if said
-        ]
-        table.add_row(
-            escape(asset.asset_root),
-            megabytes(asset.bytes),
-            age(now - asset.last_use),
-            ", ".join(marks),
-        )
-    return table
+        facts = {"pinned": asset.pinned, "in use": asset.leased, "partial": not asset.complete}
+        marks = "".join(f"  ({word})" for word, so in facts.items() if so)
+        used = age(now - asset.last_use)
+        yield f"{megabytes(asset.bytes):>9} {used:>6}  {asset.asset_root}{marks}"
 
 
 def _names() -> list[str]:

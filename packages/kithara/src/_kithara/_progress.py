@@ -1,11 +1,11 @@
 """What a terminal shows while bytes arrive and become sound."""
 
 import time
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -18,34 +18,10 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from kithara_stream import TransferStats
-
+from ._facts import Moment
 from ._units import clock, megabytes
 
 NARROW, WIDE = 60, 100  # columns: below, only what moves is shown; from there on, everything
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """How far something is: `done` of `total`, in seconds of sound or in bytes."""
-
-    done: float
-    total: float | None
-    stats: TransferStats = field(default_factory=TransferStats)
-    buffered: float | None = None
-    variant: int | None = None
-
-    def facts(self) -> dict[str, object]:
-        """The same for scripts."""
-        return {
-            "done": self.done,
-            "total": self.total,
-            "requests": self.stats.requests,
-            "received": self.stats.bytes_received,
-            "cached": self.stats.bytes_cached,
-            "buffered": self.buffered,
-            "variant": self.variant,
-        }
 
 
 class _SoundColumn(ProgressColumn):
@@ -58,7 +34,7 @@ class _SoundColumn(ProgressColumn):
         moment: Moment | None = task.fields["moment"]
         if moment is None:
             return Text("")
-        amount = clock if task.fields["timed"] else _bytes
+        amount = clock if task.fields["timed"] else megabytes
         done = amount(moment.done)
         return Text(done if moment.total is None else f"{done} / {amount(moment.total)}")
 
@@ -77,7 +53,7 @@ class _OriginColumn(ProgressColumn):
         stats, parts = moment.stats, []
         if stats.bytes_received:
             speed = stats.bytes_received / max(time.monotonic() - self._began, 1e-3)
-            parts.append(f"{megabytes(stats.bytes_received)} network, {_bytes(speed)}/s")
+            parts.append(f"{megabytes(stats.bytes_received)} network, {megabytes(speed)}/s")
         if stats.bytes_cached:
             parts.append(f"{megabytes(stats.bytes_cached)} cache")
         if moment.buffered is not None:
@@ -88,9 +64,9 @@ class _OriginColumn(ProgressColumn):
 
 
 class ProgressLine:
-    """One line on a terminal; nothing at all where there is none. A context manager."""
+    """One line on a terminal that moves. A context manager."""
 
-    def __init__(self, console: Console, title: str, *, timed: bool, hidden: bool = False) -> None:
+    def __init__(self, console: Console, title: str, *, timed: bool) -> None:
         columns: list[ProgressColumn] = [SpinnerColumn()]
         if console.width >= NARROW:
             name = Column(no_wrap=True, overflow="ellipsis", max_width=24)
@@ -98,10 +74,10 @@ class ProgressLine:
         columns += [BarColumn(20 if console.width >= WIDE else 10), _SoundColumn()]
         if console.width >= WIDE:
             columns.append(_OriginColumn(time.monotonic()))
-        self._progress = Progress(
-            *columns, console=console, disable=hidden or not console.is_terminal
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._task: TaskID = self._progress.add_task(
+            escape(title), total=None, moment=None, timed=timed
         )
-        self._task: TaskID = self._progress.add_task(title, total=None, moment=None, timed=timed)
 
     def show(self, moment: Moment) -> None:
         """Move the bar. Any thread may call."""
@@ -118,7 +94,3 @@ class ProgressLine:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-
-
-def _bytes(size: float) -> str:
-    return megabytes(int(size))
