@@ -1,8 +1,8 @@
 """Windows of sound from many URLs, each read as it is needed: what torch and Hugging Face iterate.
 
-Needs: pip install 'kithara[av,resample]'. With torch: DataLoader(Windows(urls), batch_size=8), and
-`class Windows(torch.utils.data.IterableDataset)`; with datasets:
-IterableDataset.from_generator(Windows(urls).__iter__).
+Needs: pip install 'kithara[av,resample]' torch. With torch: DataLoader(Windows(urls), batch_size=8,
+num_workers=2). With Hugging Face's datasets, which divide `urls` among workers by themselves:
+IterableDataset.from_generator(windows, gen_kwargs={"urls": urls}).with_format("torch").
 """
 
 import sys
@@ -11,6 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
+from torch.utils.data import IterableDataset, get_worker_info  # type: ignore[import-not-found]
 
 import kithara
 
@@ -22,22 +23,28 @@ class Window(TypedDict):
     sampling_rate: int
 
 
-class Windows:
+def windows(urls: Sequence[str], seconds: float = 10.0, rate: int = 16_000) -> Iterator[Window]:
     """Mono windows of equal length at one rate; a URL that fails is told and left out."""
+    frames = round(seconds * rate)
+    for url in urls:
+        try:
+            with kithara.open(url, rate=rate, channels=1) as track:
+                for block in track.blocks(frames=frames):
+                    if len(block.data) == frames:
+                        yield {"array": block.data[:, 0], "sampling_rate": rate}
+        except kithara.ERRORS as error:
+            print(f"left out: {error}", file=sys.stderr)
 
-    def __init__(self, urls: Sequence[str], *, seconds: float = 10.0, rate: int = 16_000) -> None:
-        self.urls, self.rate = urls, rate
-        self.frames = round(seconds * rate)
+
+class Windows(IterableDataset):  # type: ignore[misc]
+    """The same for torch: each worker of a DataLoader reads its share of the URLs."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = urls
 
     def __iter__(self) -> Iterator[Window]:
-        for url in self.urls:
-            try:
-                with kithara.open(url, rate=self.rate, channels=1) as track:
-                    for block in track.blocks(frames=self.frames):
-                        if len(block.data) == self.frames:
-                            yield {"array": block.data[:, 0], "sampling_rate": self.rate}
-            except kithara.ERRORS as error:
-                print(f"left out: {error}", file=sys.stderr)
+        worker = get_worker_info()
+        return windows(self.urls[worker.id :: worker.num_workers] if worker else self.urls)
 
 
 if __name__ == "__main__":

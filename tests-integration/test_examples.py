@@ -42,6 +42,16 @@ class AudioSource:
     def read(self): raise AssertionError("to be overridden")
     def cleanup(self): pass
 """,
+    "torch/utils/data.py": """
+import os
+from types import SimpleNamespace
+
+class IterableDataset:
+    pass
+
+def get_worker_info():  # in worker 0 of 2 the environment says so
+    return SimpleNamespace(id=0, num_workers=2) if "WORKER" in os.environ else None
+""",
     "IPython/__init__.py": "",
     "IPython/display.py": """
 import numpy as np
@@ -194,6 +204,7 @@ def test_dataset(run: Runner, server: ThreadedServer) -> None:
     assert lines[:2] == ["(160000,) 16000"] * 2
     assert "404" in lines[2]
     assert len(lines) == 3
+    assert run("dataset.py", *urls, environment={"WORKER": "0"}) == lines[:2]  # no 404: not its own
 
 
 def test_fsspec_files(run: Runner, server: ThreadedServer) -> None:
