@@ -1,10 +1,11 @@
 """Real players over real sockets: ours, hls.js in Chromium, and ffmpeg with each variant fixed.
 
-    python -m abr.end_to_end LABORATORY --slowlink slowlink.py [--seconds 300] [--at-once 1]
+    python -m abr.end_to_end LABORATORY --slowlink slowlink.py [--seconds 300] [--timelines FOLDER]
 
 Run it in benchmarks/; it needs ffmpeg, npm and Chromium. LABORATORY is the folder with the
-traces; one case of each scenario is played, and each player has a link of its own (a TCP relay
-that follows the trace) from the same second of it. All get the same ladder of AAC in fragmented
+traces; one case of each scenario is played, one after another. The players play it at the same
+time, each in a process of its own over a link of its own (a TCP relay that follows the trace),
+from the same second of it. All get the same ladder of AAC in fragmented
 MP4. hls.js is installed into a temporary folder, and buffers 60 seconds as its peers here do.
 ffmpeg does not adapt: it is read ahead by 60 seconds and played from there.
 
@@ -12,18 +13,21 @@ The relay charges a piece of 16 KiB at the rate of one moment, so a second of ne
 block it for minutes: the traces are means of four seconds, of at least 16 kbit/s.
 
 A line tells what a listener has: mean bitrate, seconds of silence, seconds to the first sound,
-switches, and the laboratory's QoE for each second played.
+switches, the laboratory's QoE for each second played, and by how many milliseconds a timer of the
+player's process was late at worst. `--timelines` keeps what each player chose when, and why.
 """
 
 import argparse
 import importlib
+import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +96,7 @@ def main() -> None:
     parser.add_argument("laboratory", type=Path)
     parser.add_argument("--slowlink", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--at-once", type=int, default=1, help="paths at the same time")
+    parser.add_argument("--timelines", type=Path, help="folder for one JSON file of each path")
     parser.add_argument("--only", nargs="*", default=list(SCENARIOS))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -109,43 +113,47 @@ def main() -> None:
         }
         for index in FIXED:
             players[f"ffmpeg {LADDER[index]}k"] = partial(ffmpeg, index=index)
-        with origin(media) as port, ThreadPoolExecutor(asked.at_once) as turns:
-            plays = partial(play, players, asked, folder, port)
-            for lines in turns.map(plays, paths(asked.laboratory, asked.only)):
-                print("\n".join(lines), flush=True)
+        with origin(media) as port:
+            for path in paths(asked.laboratory, asked.only):
+                trace = folder / f"{path.name}.trace"
+                trace.write_text("".join(f"{MEAN} {rate:.3f}\n" for rate in path.kbit))
+                stage = Stage(
+                    slowlink=asked.slowlink,
+                    trace=trace,
+                    rtt=path.rtt,
+                    origin=port,
+                    seconds=float(asked.seconds),
+                    segment=float(SEGMENT),
+                )
+                heard = play(players, stage)
+                print("\n".join(table(path, asked.seconds, heard)), flush=True)
+                if asked.timelines is not None:
+                    told = {name: asdict(one) for name, one in heard.items()}
+                    (asked.timelines / f"{path.name}.json").write_text(json.dumps(told))
 
 
-def play(
-    players: dict[str, Callable[[Stage], Heard]],
-    asked: argparse.Namespace,
-    folder: Path,
-    port: int,
-    path: Road,
-) -> list[str]:
-    """All players over one path, each over a link of its own; answer the table."""
-    trace = folder / f"{path.name}.trace"
-    trace.write_text("".join(f"{MEAN} {rate:.3f}\n" for rate in path.kbit))
-    stage = Stage(
-        slowlink=asked.slowlink,
-        trace=trace,
-        rtt=path.rtt,
-        origin=port,
-        seconds=float(asked.seconds),
-        segment=float(SEGMENT),
-    )
-    with ThreadPoolExecutor(len(players)) as pool:
-        runs: dict[str, Future[Heard]] = {n: pool.submit(p, stage) for n, p in players.items()}
-        heard = {name: run.result() for name, run in runs.items()}
-    began = path.kbit[: asked.seconds // MEAN]
+def play(players: dict[str, Callable[[Stage], Heard]], stage: Stage) -> dict[str, Heard]:
+    """All players over one path, each in a process of its own; they begin together."""
+    context, count = get_context("spawn"), len(players)
+    together = context.Barrier(count).wait
+    with ProcessPoolExecutor(count, mp_context=context, initializer=together) as pool:
+        runs = {name: pool.submit(player, stage) for name, player in players.items()}
+        return {name: run.result() for name, run in runs.items()}
+
+
+def table(path: Road, seconds: int, heard: dict[str, Heard]) -> list[str]:
+    """A line for each player, the best first."""
+    began = path.kbit[: seconds // MEAN]
     mean = sum(began) / len(began)
     head = f"{path.name}: {mean:.0f} kbit/s, {path.rtt * 1e3:.0f} ms"
     lines = [
         f"{head:30s} {'kbit/s':>7s} {'stall s':>8s} {'start s':>8s} {'switches':>8s} {'QoE/s':>6s}"
+        f" {'late ms':>8s}"
     ]
     for name, one in sorted(heard.items(), key=lambda item: -item[1].qoe):
         lines.append(
             f"  {name:28s} {one.kbit:7.0f} {one.stalled:8.1f} {one.start:8.2f}"
-            f" {one.switches:8d} {one.qoe:6.2f}"
+            f" {one.switches:8d} {one.qoe:6.2f} {one.late * 1e3:8.0f}"
         )
     return lines
 

@@ -19,13 +19,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import kithara as front_door
-from kithara_hls import AbrSettings, HlsOptions, VariantApplied
+from kithara_hls import AbrSettings, HlsOptions, VariantApplied, VariantSelected
 
-__all__ = ("LADDER", "Heard", "Stage", "chromium", "ffmpeg", "kithara", "origin")
+__all__ = ("LADDER", "Chosen", "Heard", "Stage", "chromium", "ffmpeg", "kithara", "origin")
 
 LADDER = (64, 96, 128, 192, 256, 320)  # kbit/s
-LATE = 0.02  # seconds; a sleep that ends later than asked is no silence
+LATE = 0.2  # seconds of sound in the device: who is late by less is not heard to be
 PATIENCE = 1.5  # times the length: who has not come to the end by then is stopped
+TICK = 0.05  # seconds of the timer by which a player's process is seen to run
 AHEAD = 60.0  # seconds that hls.js and the player behind ffmpeg buffer
 BLOCK = 0.1
 ENOUGH = 0.9  # of a segment; an encoder's delay takes a little off the first one
@@ -70,15 +71,35 @@ class Stage:
             process.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A segment begins to be fetched: seconds since the link began, which one, its variant.
+
+    ``believed`` is the rate that the player thinks the link has, in kbit/s; ``buffer`` seconds.
+    """
+
+    at: float
+    index: int
+    variant: int
+    believed: float
+    buffer: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a listener had: the variant of each segment heard, and seconds."""
+    """What a listener had: the variant of each segment heard, and seconds.
+
+    ``late`` is by how much a timer of its process was late at worst: much more than the players
+    tell apart means that the machine was too busy for a fair run.
+    """
 
     variants: tuple[int, ...]
     segment: float
     played: float
     stalled: float
     start: float
+    late: float = 0.0
+    chosen: tuple[Chosen, ...] = ()
 
     @property
     def kbit(self) -> float:
@@ -109,7 +130,8 @@ def kithara(stage: Stage, *, goal: float) -> Heard:
     """Ours, through its front door, decoded and heard in real time."""
     hls = HlsOptions(variant="auto", abr=AbrSettings(buffer_goal=goal))
     variants: dict[int, int] = {}
-    with tempfile.TemporaryDirectory() as cache, stage.link() as url:
+    chosen: list[Chosen] = []
+    with tempfile.TemporaryDirectory() as cache, stage.link() as url, _timer() as late:
         began = time.monotonic()
         with front_door.open(url + "/master.m3u8", cache=cache, hls=hls) as track:
 
@@ -117,6 +139,12 @@ def kithara(stage: Stage, *, goal: float) -> Heard:
                 for event in track.events():
                     if isinstance(event, VariantApplied):
                         variants[event.index] = event.variant.index
+                    elif isinstance(event, VariantSelected) and event.decision is not None:
+                        made, at = event.decision, time.monotonic() - began
+                        believed = made.estimate.rate / 1e3 if made.estimate is not None else 0.0
+                        chosen.append(
+                            Chosen(at, event.index, event.variant.index, believed, made.buffer)
+                        )
 
             watching = threading.Thread(target=watch)
             watching.start()
@@ -129,7 +157,13 @@ def kithara(stage: Stage, *, goal: float) -> Heard:
         variant = variants.get(index, variant)
         heard.append(variant)
     return Heard(
-        variants=tuple(heard), segment=stage.segment, played=played, stalled=stalled, start=start
+        variants=tuple(heard),
+        segment=stage.segment,
+        played=played,
+        stalled=stalled,
+        start=start,
+        late=max(late),
+        chosen=tuple(chosen),
     )
 
 
@@ -137,7 +171,7 @@ def ffmpeg(stage: Stage, *, index: int) -> Heard:
     """FFmpeg with one variant, its samples kept ready for a player that wants them in time."""
     ready: queue.Queue[float] = queue.Queue(round(AHEAD / BLOCK))
     over = threading.Event()
-    with stage.link() as url:
+    with stage.link() as url, _timer() as late:
         began = time.monotonic()
         command = ["ffmpeg", "-v", "quiet", "-nostdin", "-i", f"{url}/{index}/list.m3u8"]
         command += ["-f", "s16le", "-ac", "2", "-ar", "44100", "-"]
@@ -172,6 +206,7 @@ def ffmpeg(stage: Stage, *, index: int) -> Heard:
         played=played,
         stalled=stalled,
         start=start,
+        late=max(late),
     )
 
 
@@ -199,6 +234,8 @@ def chromium(stage: Stage, *, script: Path) -> Heard:
         played=answer["played"],
         stalled=answer["wall"] - answer["start"] - answer["played"],
         start=answer["start"],
+        late=answer["late"],
+        chosen=tuple(Chosen(*one) for one in answer["chosen"]),
     )
 
 
@@ -207,13 +244,23 @@ _PAGE = """<!doctype html><audio></audio><script src="/hls.js"></script><script>
   const url = await (await fetch("/begin")).text(), audio = document.querySelector("audio");
   const hls = new Hls({maxBufferLength: AHEAD, maxMaxBufferLength: AHEAD});
   const levels = {}, began = performance.now(), seconds = () => (performance.now() - began) / 1e3;
-  let start = 0, over = false;
+  const chosen = [];
+  let start = 0, over = false, late = 0, ticked = seconds();
+  setInterval(() => {
+    late = Math.max(late, seconds() - ticked - TICK);
+    ticked = seconds();
+  }, TICK * 1e3);
   const tell = () => {
     if (over) return;
     over = true;
-    const played = audio.currentTime, wall = seconds();
-    fetch("/told", {method: "POST", body: JSON.stringify({levels, start, played, wall})});
+    const result = {levels, start, played: audio.currentTime, wall: seconds(), late, chosen};
+    fetch("/told", {method: "POST", body: JSON.stringify(result)});
   };
+  hls.on(Hls.Events.FRAG_LOADING, (_, {frag}) => {
+    const ready = audio.buffered, end = ready.length ? ready.end(ready.length - 1) : 0;
+    const believed = hls.bandwidthEstimate / 1e3;
+    chosen.push([seconds(), frag.sn, frag.level, believed, end - audio.currentTime]);
+  });
   hls.on(Hls.Events.FRAG_CHANGED, (_, {frag}) => { levels[frag.sn] = frag.level; });
   audio.addEventListener("timeupdate", () => { start = start || seconds() - audio.currentTime; });
   audio.addEventListener("ended", tell);
@@ -230,6 +277,7 @@ def stage_page(stage: Stage, script: Path, told: "queue.Queue[str]") -> Iterator
     """Serve the page, its script, the moment when the link begins, and a place for the result."""
     link = stage.link()
     page = _PAGE.replace("AHEAD", str(AHEAD)).replace("LIMIT", str(PATIENCE * stage.seconds))
+    page = page.replace("TICK", str(TICK))
 
     class Page(_Quiet):
         def do_GET(self) -> None:
@@ -323,6 +371,27 @@ def _listen(ends: Iterable[float], began: float, stage: Stage) -> tuple[float, f
         played = ready.popleft()
         time.sleep(max(0.0, began + start + stalled + played - time.monotonic()))
     return played, stalled, start if start is not None else time.monotonic() - began
+
+
+@contextmanager
+def _timer() -> Iterator[list[float]]:
+    """By how many seconds each tick of a timer in this process is late."""
+    over, late = threading.Event(), [0.0]
+
+    def tick() -> None:
+        due = time.monotonic() + TICK
+        while not over.wait(TICK):
+            now = time.monotonic()
+            late.append(now - due)
+            due = now + TICK
+
+    ticking = threading.Thread(target=tick)
+    ticking.start()
+    try:
+        yield late
+    finally:
+        over.set()
+        ticking.join()
 
 
 def _free_port() -> int:
