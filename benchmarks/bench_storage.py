@@ -13,13 +13,16 @@ import tempfile
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import aiofiles
 import diskcache
 
 from kithara_storage import DiskWriter, Durability, FsOps, MemoryFs, StreamingResource
+from kithara_storage._filler import BARRIER_BYTES
 from kithara_storage._records import Header, coalesced, decode, encode_extents, encode_header
 from peers import measure, report, timed
 
@@ -28,7 +31,6 @@ PIECE = 64 * 1024
 SIZE = 512 * 1024 * 1024
 SMALL = 64 * 1024 * 1024
 IN_MEMORY = Path("/dev/shm")
-PEER = "to_thread(condition.wait)"
 DATA = os.urandom(PIECE)
 
 
@@ -73,6 +75,20 @@ def bare(path: Path, size: int) -> None:
     os.close(fd)
 
 
+def bare_with_barriers(path: Path, size: int) -> float:
+    """What no storage with barriers can beat: as `bare`, and syncs beside, one at a time."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(1) as syncer:
+        for at in range(0, size, PIECE):
+            os.pwrite(fd, DATA, at)
+            if (at + PIECE) % BARRIER_BYTES == 0:
+                syncer.submit(os.fdatasync, fd)
+        seconds = time.perf_counter() - started  # as ours: the last barriers are still to come
+    os.close(fd)
+    return seconds
+
+
 async def with_aiofiles(path: Path, size: int) -> None:
     """The usual way in asyncio."""
     async with aiofiles.open(path, "wb") as file:
@@ -93,6 +109,7 @@ def timed_writes(folder: Path, size: int, names: set[str]) -> dict[str, Callable
         "kithara": lambda path: asyncio.run(ours(path, size)),
         "kithara, no sync": lambda path: asyncio.run(ours(path, size, durability=Durability.NONE)),
         "os.pwrite": lambda path: timed(lambda: bare(path, size)),
+        "os.pwrite with barriers": lambda path: bare_with_barriers(path, size),
         "aiofiles": lambda path: timed(lambda: asyncio.run(with_aiofiles(path, size))),
         "diskcache": lambda path: timed(lambda: with_diskcache(path, size)),
     }
@@ -137,81 +154,140 @@ def reads(folder: Path) -> None:
     report("reading 64 KiB of a complete resource", "µs", found)
 
 
-class WakeUps:
-    """One who waits and one who wakes, time after time; the seconds that each wake-up took."""
+class Waker(threading.Thread):
+    """Answers one wait after the other, each when somebody surely waits."""
 
-    def __init__(self, count: int) -> None:
-        self.took: list[float] = []
-        self.count = count
-        self.condition = threading.Condition()
-        self.turn = 0
+    def __init__(self, count: int, wake: Callable[[int], object]) -> None:
+        super().__init__()
         self.began = 0.0
-        self.writer = DiskWriter()
-        fs = MemoryFs()
-        self.resources = [StreamingResource.open(f"/{n}", self.writer, fs=fs) for n in range(count)]
+        self._count = count
+        self._wake = wake
 
-    def note(self) -> None:
-        """The waiter goes on."""
-        self.took.append(time.perf_counter() - self.began)
-
-    def in_thread(self) -> None:
-        """Wait as a thread."""
-        for resource in self.resources:
-            resource.wait_range(0, 1)
-            self.note()
-
-    async def in_task(self) -> None:
-        """Wait as a task."""
-        for resource in self.resources:
-            await resource.wait_range_async(0, 1)
-            self.note()
-
-    async def in_default_pool(self) -> None:
-        """Wait as a task that borrows a thread, the usual way."""
-        for number in range(1, self.count + 1):
-            await asyncio.to_thread(self.wait_turn, number)
-            self.note()
-
-    def wait_turn(self, number: int) -> None:
-        """The peer's wait."""
-        with self.condition:
-            while self.turn < number:
-                self.condition.wait()
-
-    def wake(self) -> None:
-        """Answer one wait after the other, each when somebody surely waits."""
-        for resource in self.resources:
+    def run(self) -> None:
+        """Wake, time after time."""
+        for number in range(self._count):
             time.sleep(0.0005)
             self.began = time.perf_counter()
-            resource.set_length(0)
+            self._wake(number)
 
-    def wake_peer(self) -> None:
-        """As `wake`, for the peer."""
-        for _ in range(self.count):
-            time.sleep(0.0005)
-            with self.condition:
-                self.turn += 1
-                self.began = time.perf_counter()
-                self.condition.notify()
+
+def in_thread(
+    count: int, wait: Callable[[int], object], wake: Callable[[int], object]
+) -> list[float]:
+    """The seconds that each wake-up of this thread takes."""
+    took = []
+    waker = Waker(count, wake)
+    waker.start()
+    for number in range(count):
+        wait(number)
+        took.append(time.perf_counter() - waker.began)
+    waker.join()
+    return took
+
+
+async def in_task(
+    count: int, wait: Callable[[int], Awaitable[object]], wake: Callable[[int], object]
+) -> list[float]:
+    """The seconds that each wake-up of this task takes."""
+    took = []
+    waker = Waker(count, wake)
+    waker.start()
+    for number in range(count):
+        await wait(number)
+        took.append(time.perf_counter() - waker.began)
+    waker.join()
+    return took
+
+
+def wake_thread(count: int) -> list[float]:
+    """Ours, in a thread."""
+    with opened(count) as resources:
+        return in_thread(
+            count, lambda n: resources[n].wait_range(0, 1), lambda n: resources[n].set_length(0)
+        )
+
+
+def wake_task(count: int) -> list[float]:
+    """Ours, in a task."""
+    with opened(count) as resources:
+        return asyncio.run(
+            in_task(
+                count,
+                lambda n: resources[n].wait_range_async(0, 1),
+                lambda n: resources[n].set_length(0),
+            )
+        )
+
+
+def wake_bare_thread(count: int) -> list[float]:
+    """What no wait in a thread can beat: a lock, and nothing else."""
+    gates = [threading.Lock() for _ in range(count)]
+    for gate in gates:
+        gate.acquire()
+    return in_thread(count, lambda n: gates[n].acquire(), lambda n: gates[n].release())
+
+
+def wake_bare_task(count: int) -> list[float]:
+    """What no wait in a task can beat: a future, and nothing else."""
+
+    async def run() -> list[float]:
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[None]] = [loop.create_future() for _ in range(count)]
+        return await in_task(
+            count,
+            lambda n: futures[n],
+            lambda n: loop.call_soon_threadsafe(futures[n].set_result, None),
+        )
+
+    return asyncio.run(run())
+
+
+def wake_peer(count: int) -> list[float]:
+    """The usual way: a task that borrows a thread to wait for a condition."""
+    condition = threading.Condition()
+    turn = 0
+
+    def wait(number: int) -> None:
+        with condition:
+            condition.wait_for(lambda: turn > number)
+
+    def wake(number: int) -> None:
+        nonlocal turn
+        with condition:
+            turn = number + 1
+            condition.notify()
+
+    return asyncio.run(in_task(count, lambda n: asyncio.to_thread(wait, n), wake))
+
+
+@contextmanager
+def opened(count: int) -> Iterator[list[StreamingResource]]:
+    """Many resources with no bytes and no disk."""
+    with DiskWriter() as writer, ExitStack() as stack:
+        fs = MemoryFs()
+        yield [
+            stack.enter_context(StreamingResource.open(f"/{n}", writer, fs=fs))
+            for n in range(count)
+        ]
 
 
 def wake_ups(count: int) -> None:
-    """Threads, tasks, and the usual way to wait for a condition in asyncio."""
+    """Threads, tasks, what bounds them, and the usual way to wait in asyncio; by turns."""
+    ways = {
+        "thread": wake_thread,
+        "  a bare lock": wake_bare_thread,
+        "task": wake_task,
+        "  a bare future": wake_bare_task,
+        "to_thread(condition.wait)": wake_peer,
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            took[name] += way(count)
     print("\nwake-up of wait_range")
-    for name in ("thread", "task", PEER):
-        one = WakeUps(count)
-        waker = threading.Thread(target=one.wake_peer if name == PEER else one.wake)
-        with one.writer:
-            waker.start()
-            if name == "thread":
-                one.in_thread()
-            else:
-                asyncio.run(one.in_task() if name == "task" else one.in_default_pool())
-            waker.join()
-            for resource in one.resources:
-                resource.close()
-        values = sorted(one.took)
-        middle, late = statistics.median(values) * 1e6, values[count * 99 // 100] * 1e6
+    for name, values in took.items():
+        values.sort()
+        middle, late = statistics.median(values) * 1e6, values[len(values) * 99 // 100] * 1e6
         print(f"  {name:<26} p50 {middle:8.1f} µs   p99 {late:8.1f} µs")
 
 
@@ -280,7 +356,9 @@ def main() -> None:
     """Print all tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        names = {"kithara", "kithara, no sync", "os.pwrite", "aiofiles"}
+        names = {
+            "kithara", "kithara, no sync", "os.pwrite", "os.pwrite with barriers", "aiofiles"
+        }  # fmt: skip
         everybody = timed_writes(folder, SIZE, names)
         report("writing 512 MiB in pieces of 64 KiB", "s", measure(everybody, ROUNDS))
         if IN_MEMORY.is_dir():
@@ -294,7 +372,7 @@ def main() -> None:
         print(f"\nloop lag during the write: p99 {lags[len(lags) * 99 // 100] * 1e3:.2f} ms")
         (folder / "lag.part").unlink()
         reads(folder)
-        wake_ups(1000)
+        wake_ups(400)
         asyncio.run(recovery(folder))
         memory(folder, 5000)
 

@@ -12,7 +12,7 @@ import pytest
 from kithara_storage import AtomicResource, DiskFull, FsOps, ResourceMissing, StorageFailed
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 
 async def test_written_read_and_replaced(tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ async def test_the_order_is_bytes_then_name_then_folder(tmp_path: Path) -> None:
             calls.append("fdatasync")
             super().fdatasync(fd)
 
-        def rename(self, source: Path, target: Path) -> None:
+        def rename(self, source: StrPath, target: StrPath) -> None:
             calls.append("rename")
             super().rename(source, target)
 
-        def fsync_dir(self, directory: Path) -> None:
+        def fsync_dir(self, directory: StrPath) -> None:
             calls.append("fsync_dir")
             super().fsync_dir(directory)
 

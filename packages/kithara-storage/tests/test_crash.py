@@ -78,10 +78,10 @@ async def fetch(
 def test_it_goes_on_where_it_was_left() -> None:
     fs = SimFs()
     asyncio.run(fetch(fs, "one", pieces=4))
-    assert sorted(path.suffix for path in fs._names) == [".map", ".part"]
+    assert sorted(Path(name).suffix for name in fs._names) == [".map", ".part"]
     assert asyncio.run(fetch(fs, "one")) == 2 * PIECE
     assert fs.content(PATH) == CONTENTS["one"]
-    assert sorted(path.suffix for path in fs._names) == [".meta", ".mp3"]
+    assert sorted(Path(name).suffix for name in fs._names) == [".meta", ".mp3"]
     assert asyncio.run(fetch(fs, "one")) == 0
 
 

@@ -20,7 +20,7 @@ from kithara_storage import (
 )
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 
 class SmallDisk(FsOps):
@@ -164,11 +164,11 @@ class WornDisk(FsOps):
         self.note("fullsync")
         super().fullsync(fd)
 
-    def rename(self, source: Path, target: Path) -> None:
+    def rename(self, source: StrPath, target: StrPath) -> None:
         self.note("rename")
         super().rename(source, target)
 
-    def fsync_dir(self, directory: Path) -> None:
+    def fsync_dir(self, directory: StrPath) -> None:
         self.note("fsync_dir")
         super().fsync_dir(directory)
 

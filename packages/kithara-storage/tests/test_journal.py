@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def test_a_commit_is_seen_at_the_end_only() -> None:
     assert decode_commit(HEADER, len(data) + 28, data) is None
     assert decode_commit(HEADER, len(data) - 1, data[:-1]) is None
     assert decode_commit(HEADER, 10, data[:10]) is None
+
+
+@pytest.mark.parametrize("facts", [b"", b"{", b"[]", b'"etag"', b"\xff", b"[" * 4000])
+def test_sound_bytes_that_are_no_facts_are_no_header(facts: bytes) -> None:
+    head = encode_header(HEADER)[:44]
+    head = head[:8] + len(facts).to_bytes(4, "little") + head[12:] + facts
+    assert decode(head + zlib.crc32(head).to_bytes(4, "little")) is None
 
 
 def test_an_identity_must_fit_into_one_page() -> None:

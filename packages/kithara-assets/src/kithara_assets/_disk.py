@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,7 @@ _FEW = 16
 class DiskAssets:
     """Assets as plain files below one folder; owns the thread that writes them."""
 
-    def __init__(self, root: Path, fs: FsOps) -> None:
+    def __init__(self, root: str, fs: FsOps) -> None:
         self._root = root
         self._fs = fs
         self._lock = threading.Lock()
@@ -55,7 +56,7 @@ class DiskAssets:
                 resource = StreamingResource.open(path, self._writer, resume=resume, fs=self._fs)
             except StorageFailed as error:
                 if error.errno == errno.ELOOP:
-                    raise UnsafePath(path=path) from error
+                    raise UnsafePath(path=Path(path)) from error
                 raise
             self.still_open.append(resource)
             if len(self.still_open) > self._forget_at:
@@ -73,8 +74,8 @@ class DiskAssets:
             resource.close()
         self._stack.close()
 
-    def _path(self, key: ResourceKey) -> Path:
-        return self._root.joinpath(key.asset_root, key.rel_path)
+    def _path(self, key: ResourceKey) -> str:
+        return os.sep.join((self._root, key.asset_root, *key.rel_path.split("/")))
 
     def _check_open(self) -> None:
         if self._closed:

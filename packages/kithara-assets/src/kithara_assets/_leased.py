@@ -13,7 +13,7 @@ from ._leases import Held, LeaseTable
 from ._rooted import FILE_FLAGS, RootedFs, step
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -45,7 +45,7 @@ class LeasedFs(RootedFs):
         self._users: dict[int, tuple[str, Held]] = {}
 
     @contextlib.contextmanager
-    def locate(self, path: Path) -> Iterator[tuple[int | None, str]]:
+    def locate(self, path: StrPath) -> Iterator[tuple[int | None, str]]:
         """Walk to the folder of `path`, from the folder of its asset if that is leased."""
         parts = self.parts(path)
         held = self._leases.borrow(parts[0]) if len(parts) > 1 else None
@@ -72,7 +72,7 @@ class LeasedFs(RootedFs):
         finally:
             self._leases.release(parts[0], held)
 
-    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+    def open(self, path: StrPath, flags: int, mode: int = 0o600) -> int:
         """Open a file and lease its asset until it is closed."""
         parts = self.parts(path)
         if len(parts) < 2 or parts[0].startswith("_"):
@@ -84,7 +84,7 @@ class LeasedFs(RootedFs):
                 raise
             return self._open(parts, path, flags, mode)
 
-    def _open(self, parts: list[str], path: Path, flags: int, mode: int) -> int:
+    def _open(self, parts: list[str], path: StrPath, flags: int, mode: int) -> int:
         asset_root = parts[0]
         held = self._leases.acquire(asset_root, make=bool(flags & os.O_CREAT))
         if held is None:
@@ -100,7 +100,7 @@ class LeasedFs(RootedFs):
         self._users[fd] = asset_root, held
         return fd
 
-    def stat(self, path: Path) -> os.stat_result | None:
+    def stat(self, path: StrPath) -> os.stat_result | None:
         """Facts about a name, symbolic links not followed; None if there is nothing."""
         parts = self.parts(path)
         held = self._leases.borrow(parts[0]) if len(parts) == 2 else None
@@ -115,18 +115,18 @@ class LeasedFs(RootedFs):
         finally:
             self._leases.release(parts[0], held)
 
-    def make_folders(self, folder: Path) -> None:
+    def make_folders(self, folder: StrPath) -> None:
         """Make a folder and those above it; an asset whose folder vanished gets a new one."""
         asset_root = self.parts(folder)[0]
         self._leases.renew(asset_root)
         super().make_folders(folder)
 
-    def fsync_dir(self, directory: Path) -> None:
+    def fsync_dir(self, directory: StrPath) -> None:
         """Wait for the names in a folder, and once for those that lead to it."""
         asset_root = next(iter(self.parts(directory)), "")
         if asset_root in self._leases.made:
             self._leases.made.discard(asset_root)
-            self._made(self._root / asset_root)
+            self._made(os.path.join(self._root, asset_root))
         super().fsync_dir(directory)
 
     def pwritev(self, fd: int, buffers: Sequence[ReadableBuffer], offset: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 
 from kithara_storage import AtomicResource, MemoryFs, StreamingResource
@@ -19,7 +18,7 @@ class MemoryAssetStore:
     """
 
     def __init__(self) -> None:
-        self._assets = DiskAssets(Path("memory"), MemoryFs())
+        self._assets = DiskAssets("memory", MemoryFs())
 
     def __enter__(self) -> MemoryAssetStore:
         return self

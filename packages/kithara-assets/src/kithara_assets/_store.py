@@ -68,7 +68,7 @@ class DiskAssetStore:
         self._leases = self._evictor.leases
         self._pins = Pins(self._root, self._evictor.fs)
         self._fs = LeasedFs(self._root, self._leases, self._evictor)
-        self._disk = DiskAssets(self._root, self._fs)
+        self._disk = DiskAssets(os.fspath(self._root), self._fs)
         evicting = EvictAssets(self._disk, self._evictor)
         self._assets: Assets = LeaseAssets(evicting, self._leases)
         self._closed = False

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiofiles.os import wrap
 
 from ._errors import DiskFull, ResourceClosed, ResourceMissing, from_os_error
-from ._fs import FsOps
+from ._fs import FsOps, folder_of
 from ._part import open_temporary, sweep_leftovers
 
 
@@ -101,17 +101,18 @@ class AtomicResource:
         return bytes(memoryview(buffer)[:done])
 
     def _write(self, data: bytes) -> None:
-        sweep_leftovers(self._fs, self._path.parent, f"{self._path.name}.")
-        fd, name = open_temporary(self._fs, self._path, self._mode)
+        final = os.fspath(self._path)
+        sweep_leftovers(self._fs, folder_of(final), f"{self._path.name}.")
+        fd, name = open_temporary(self._fs, final, self._mode)
         try:
             if data:
                 self._fs.write_all(fd, (memoryview(data),), 0)
             self._fs.fdatasync(fd)
-            self._fs.rename(name, self._path)
+            self._fs.rename(name, final)
         except BaseException:
             with contextlib.suppress(OSError):
                 self._fs.unlink(name)
             raise
         finally:
             self._fs.close(fd)
-        self._fs.fsync_dir(self._path.parent)
+        self._fs.fsync_dir(folder_of(final))

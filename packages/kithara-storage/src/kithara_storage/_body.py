@@ -90,7 +90,7 @@ class Body:
     @property
     def path(self) -> Path:
         """Where the resource lives once it is complete."""
-        return self.part.final
+        return Path(self.part.final)
 
     @property
     def all_stored(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._body import Body
@@ -17,6 +16,7 @@ from ._errors import (
     StorageFailed,
     from_os_error,
 )
+from ._fs import folder_of
 from ._models import Durability
 from ._part import Role
 from ._ranges import RangeSet
@@ -265,7 +265,7 @@ class Barrier:
         self._waiter = waiter
         self.fs = filler.body.part.fs
 
-    def run(self) -> Path | None:
+    def run(self) -> str | None:
         """Sync; no folder needs it."""
         body, part = self._filler.body, self._filler.body.part
         answer: Answer = "ready"
@@ -301,7 +301,7 @@ class Commit:
         self._waiter = waiter
         self.fs = filler.body.part.fs
 
-    def run(self) -> Path | None:
+    def run(self) -> str | None:
         """Check, sync and rename; answer the folder to sync before that can be believed."""
         body, part = self._filler.body, self._filler.body.part
         answer = body.check_commit(self._length)
@@ -315,7 +315,7 @@ class Commit:
             return None
         try:
             if part.name_it(self._length):
-                return body.path.parent
+                return folder_of(part.final)
         except OSError as error:
             self._finish(error)
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 
 from ._body import Body
 from ._errors import GenerationReplaced, from_os_error
@@ -49,12 +48,12 @@ class Follower:
 
     def _look(self, part: Part) -> bool:
         fs, body, fd = part.fs, self._body, part.file.fd
-        if leads_to(fs, beside(body.path, PART), fd):
-            if fs.flock(fd) == "held" and leads_to(fs, beside(body.path, PART), fd):
+        if leads_to(fs, beside(part.final, PART), fd):
+            if fs.flock(fd) == "held" and leads_to(fs, beside(part.final, PART), fd):
                 self._take_over(part)
                 return False
             return self._read_journal(part)
-        if leads_to(fs, body.path, fd):
+        if leads_to(fs, part.final, fd):
             part.role = Role.FINAL
             part.name = None
             self._learn_identity(part)
@@ -86,7 +85,7 @@ class Follower:
     def _reopen(self, part: Part) -> bool:
         """Nothing was seen, and what there was is gone: look for what there is now."""
         body = self._body
-        new = open_part(part.fs, body.path, part.durability, resume=True)
+        new = open_part(part.fs, part.final, part.durability, resume=True)
         if new.role is Role.FOLLOW:
             body.part = new
         elif new.role is Role.FINAL:
@@ -97,11 +96,10 @@ class Follower:
         return new.role is Role.FOLLOW
 
     def _read_journal(self, part: Part) -> bool:
-        fs, body = part.fs, self._body
-        place = beside(body.path, MAP)
+        fs, place = part.fs, beside(part.final, MAP)
         if self._fd is not None and not leads_to(fs, place, self._fd):
             self._forget_journal()
-            if fs.stat(place) is None and fs.stat(beside(body.path, META)) is None:
+            if fs.stat(place) is None and fs.stat(beside(part.final, META)) is None:
                 return self._was_given_up(part)
         if self._fd is None and not self._open_journal(part, place):
             self._delay = min(self._delay * 1.5, LATEST)
@@ -122,12 +120,12 @@ class Follower:
 
     def _was_given_up(self, part: Part) -> bool:
         """The writer unlinked its journal: what it wrote cannot be believed."""
-        if leads_to(part.fs, beside(self._body.path, PART), part.file.fd):
+        if leads_to(part.fs, beside(part.final, PART), part.file.fd):
             self._body.break_off(GenerationReplaced(path=self._body.path), withdrawn=True)
             return False
         return True  # it committed meanwhile: the next look tells
 
-    def _open_journal(self, part: Part, place: Path) -> bool:
+    def _open_journal(self, part: Part, place: str) -> bool:
         """Open the journal, if it is written by this boot: before that nobody checked it."""
         fs = part.fs
         try:

@@ -9,7 +9,6 @@ import stat as stat_bits
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 try:
@@ -20,7 +19,7 @@ else:
     _LOCKS = True
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 LockOutcome: TypeAlias = Literal["held", "busy", "unsupported"]
 
@@ -36,12 +35,18 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
+def folder_of(path: StrPath) -> str:
+    """The folder that a path leads into."""
+    return os.path.dirname(path) or os.curdir
+
+
 class FsOps:
     """The system calls that resources are made of.
 
     Each method is one call (interrupted ones are repeated by Python) and raises `OSError`;
     `read_all` and `write_all` add the loops for short ones. A subclass may refuse, count or lose
-    any of them, or override `locate` to resolve paths in a way of its own. Thread-safe.
+    any of them, or override `locate` to resolve paths in a way of its own. Paths come as text or as
+    `Path`. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -49,11 +54,11 @@ class FsOps:
         self._seek_lock = threading.Lock()
 
     @contextlib.contextmanager
-    def locate(self, path: Path) -> Iterator[tuple[int | None, str]]:
+    def locate(self, path: StrPath) -> Iterator[tuple[int | None, str]]:
         """Resolve a path to `(dir_fd, name)` for the calls below; `(None, path)` here."""
         yield None, os.fspath(path)
 
-    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+    def open(self, path: StrPath, flags: int, mode: int = 0o600) -> int:
         """Open a file, never through a symbolic link at its last name, closed on exec."""
         with self.locate(path) as (dir_fd, name):
             return os.open(name, flags | _OPEN_FLAGS, mode, dir_fd=dir_fd)
@@ -66,7 +71,7 @@ class FsOps:
         """Facts about an open file."""
         return os.fstat(fd)
 
-    def stat(self, path: Path) -> os.stat_result | None:
+    def stat(self, path: StrPath) -> os.stat_result | None:
         """Facts about a name, symbolic links not followed; None if there is nothing."""
         try:
             with self.locate(path) as (dir_fd, name):
@@ -74,7 +79,7 @@ class FsOps:
         except FileNotFoundError:
             return None
 
-    def names(self, directory: Path) -> list[str]:
+    def names(self, directory: StrPath) -> list[str]:
         """List the names in a directory."""
         with self.locate(directory) as (dir_fd, name):
             if dir_fd is None:
@@ -85,15 +90,15 @@ class FsOps:
         finally:
             os.close(fd)
 
-    def unlink(self, path: Path) -> None:
+    def unlink(self, path: StrPath) -> None:
         """Remove a name; a missing one is no error."""
         with contextlib.suppress(FileNotFoundError), self.locate(path) as (dir_fd, name):
             os.unlink(name, dir_fd=dir_fd)
 
-    def rename(self, source: Path, target: Path) -> None:
+    def rename(self, source: StrPath, target: StrPath) -> None:
         """Rename atomically, over the target if it exists. Both in one directory."""
         with self.locate(source) as (dir_fd, old):
-            new = target.name if dir_fd is not None else os.fspath(target)
+            new = os.path.basename(target) if dir_fd is not None else os.fspath(target)
             os.replace(old, new, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     def preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
@@ -149,7 +154,7 @@ class FsOps:
         else:
             os.fsync(fd)
 
-    def fsync_dir(self, directory: Path) -> None:
+    def fsync_dir(self, directory: StrPath) -> None:
         """Wait until the names in a directory are on the disk; nothing where that is unknown."""
         if not hasattr(os, "O_DIRECTORY"):
             return

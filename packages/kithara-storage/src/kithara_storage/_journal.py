@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ._crc import crc32
-from ._fs import FsOps
+from ._fs import FsOps, folder_of
 from ._models import Identity
 from ._ranges import RangeSet
 from ._records import (
@@ -39,9 +38,9 @@ _PIECE = 1024 * 1024
 _HEAD = 4096
 
 
-def beside(final: Path, suffix: str) -> Path:
+def beside(final: str, suffix: str) -> str:
     """The file that belongs to a final one."""
-    return final.with_name(final.name + suffix)
+    return final + suffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Found:
 
     log: Log
     extents: list[Extent]
-    place: Path
+    place: str
     current: bool  # this boot wrote it, under the name .map, and nothing of it was dropped
 
     def ranges(self) -> RangeSet:
@@ -58,7 +57,7 @@ class Found:
         return coalesced(self.extents)
 
 
-def find(fs: FsOps, final: Path, part: int) -> Found | None:
+def find(fs: FsOps, final: str, part: int) -> Found | None:
     """Apply the load rule to the journal of an open part; None if nothing of it counts.
 
     The same boot wrote it: the page cache was coherent, every record counts. Another boot: those
@@ -73,7 +72,7 @@ def find(fs: FsOps, final: Path, part: int) -> Found | None:
         extents = believed(fs, part, log, len(log.extents) if same else log.trusted)
         if extents:
             whole = len(extents) == len(log.extents)
-            current = same and whole and place.suffix == MAP
+            current = same and whole and place.endswith(MAP)
             return Found(log=log, extents=extents, place=place, current=current)
     return None
 
@@ -104,7 +103,7 @@ def crc_of(fs: FsOps, part: int, extent: Extent) -> int | None:
     return crc
 
 
-def read_file(fs: FsOps, path: Path) -> bytes | None:
+def read_file(fs: FsOps, path: str) -> bytes | None:
     """The content of a file; None if there is none that is a plain file."""
     try:
         fd = fs.open(path, os.O_RDONLY)
@@ -121,15 +120,14 @@ def read_file(fs: FsOps, path: Path) -> bytes | None:
     return bytes(buffer) if done == len(buffer) else bytes(memoryview(buffer)[:done])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """What the record of a final file says at a glance; no header: it is damaged or foreign."""
 
     header: Header | None
     length: int | None  # known without reading it all: it was committed with its bytes synced
 
 
-def read_record(fs: FsOps, path: Path) -> Record | None:
+def read_record(fs: FsOps, path: str) -> Record | None:
     """Read both ends of a record; None if there is no such file."""
     try:
         fd = fs.open(path, os.O_RDONLY)
@@ -140,13 +138,13 @@ def read_record(fs: FsOps, path: Path) -> Record | None:
         size = len(head) if len(head) < _HEAD else fs.fstat(fd).st_size
         found = decode_header(head)
         if found is None:
-            return Record(header=None, length=None)
-        tail = head[-COMMIT_SIZE:]
+            return Record(None, None)
+        tail = head
         if size > len(head):
             tail = fs.pread(fd, COMMIT_SIZE, size - COMMIT_SIZE)
     finally:
         fs.close(fd)
-    return Record(header=found[0], length=decode_commit(found[0], size, tail))
+    return Record(found[0], decode_commit(found[0], size, tail))
 
 
 class Journal:
@@ -163,7 +161,7 @@ class Journal:
         self.end = end
 
     @classmethod
-    def create(cls, fs: FsOps, final: Path, identity: Identity | None) -> Journal:
+    def create(cls, fs: FsOps, final: str, identity: Identity | None) -> Journal:
         """Begin the journal of a new generation; its name is on the disk when this returns.
 
         Nothing may be written to the part before that: else the journal of an earlier
@@ -181,7 +179,7 @@ class Journal:
         journal = cls(fs, fd, header, 0, None)
         try:
             journal._append(encode_header(header))
-            fs.fsync_dir(final.parent)
+            fs.fsync_dir(folder_of(final))
         except BaseException:
             fs.close(fd)
             raise
@@ -203,7 +201,7 @@ class Journal:
 
     @classmethod
     def anew(
-        cls, fs: FsOps, final: Path, found: Found, identity: Identity | None, sync: Sync
+        cls, fs: FsOps, final: str, found: Found, identity: Identity | None, sync: Sync
     ) -> Journal:
         """Write the journal again: what is believed (and was synced), under the facts of now."""
         header = Header(
@@ -222,7 +220,7 @@ class Journal:
             sync(fd)
             fs.rename(temporary, beside(final, MAP))
             fs.unlink(beside(final, META))
-            fs.fsync_dir(final.parent)
+            fs.fsync_dir(folder_of(final))
         except BaseException:
             fs.unlink(temporary)
             fs.close(fd)

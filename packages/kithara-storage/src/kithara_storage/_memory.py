@@ -9,13 +9,12 @@ import os
 import stat as stat_bits
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._fs import FsOps, LockOutcome
+from ._fs import FsOps, LockOutcome, folder_of
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 _PAGE = 64 * 1024
 
@@ -81,17 +80,18 @@ class MemoryFs(FsOps):
         super().__init__()
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._names: dict[Path, MemoryFile] = {}
+        self._names: dict[str, MemoryFile] = {}
         self._open: dict[int, MemoryFile] = {}
 
-    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+    def open(self, path: StrPath, flags: int, mode: int = 0o600) -> int:
         """Open or make a file."""
         with self._lock:
-            file = self._names.get(path)
+            name = os.fspath(path)
+            file = self._names.get(name)
             if file is None:
                 if not flags & os.O_CREAT:
                     raise _error(errno.ENOENT)
-                file = self._names[path] = self._make(path, mode)
+                file = self._names[name] = self._make(name, mode)
             elif flags & os.O_EXCL:
                 raise _error(errno.EEXIST)
             fd = next(self._numbers)
@@ -110,28 +110,30 @@ class MemoryFs(FsOps):
         with self._lock:
             return _facts(self._file(fd))
 
-    def stat(self, path: Path) -> os.stat_result | None:
+    def stat(self, path: StrPath) -> os.stat_result | None:
         """Facts about a name; None if there is nothing."""
         with self._lock:
-            file = self._names.get(path)
+            file = self._names.get(os.fspath(path))
             return None if file is None else _facts(file)
 
-    def names(self, directory: Path) -> list[str]:
+    def names(self, directory: StrPath) -> list[str]:
         """List the names in a directory."""
         with self._lock:
-            return [path.name for path in self._names if path.parent == directory]
+            folder = os.fspath(directory)
+            return [os.path.basename(name) for name in self._names if folder_of(name) == folder]
 
-    def unlink(self, path: Path) -> None:
+    def unlink(self, path: StrPath) -> None:
         """Remove a name; a missing one is no error."""
         with self._lock, contextlib.suppress(KeyError):
-            del self._names[path]
+            del self._names[os.fspath(path)]
 
-    def rename(self, source: Path, target: Path) -> None:
+    def rename(self, source: StrPath, target: StrPath) -> None:
         """Rename atomically, over the target if it exists."""
         with self._lock:
-            if source not in self._names:
+            old = os.fspath(source)
+            if old not in self._names:
                 raise _error(errno.ENOENT)
-            self._names[target] = self._names.pop(source)
+            self._names[os.fspath(target)] = self._names.pop(old)
 
     def preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
         """Read at an offset."""
@@ -174,7 +176,7 @@ class MemoryFs(FsOps):
     def fullsync(self, fd: int) -> None:
         """Nothing to wait for."""
 
-    def fsync_dir(self, directory: Path) -> None:
+    def fsync_dir(self, directory: StrPath) -> None:
         """Nothing to wait for."""
 
     def flock(self, fd: int) -> LockOutcome:
@@ -190,7 +192,7 @@ class MemoryFs(FsOps):
         """One life of this file system."""
         return b"memory".ljust(16, b"\0")
 
-    def _make(self, path: Path, mode: int) -> MemoryFile:
+    def _make(self, name: str, mode: int) -> MemoryFile:
         return MemoryFile(next(self._numbers), mode)
 
     def _file(self, fd: int) -> MemoryFile:

@@ -12,9 +12,8 @@ import errno
 import os
 import secrets
 from enum import Enum
-from pathlib import Path
 
-from ._fs import FsOps
+from ._fs import FsOps, folder_of
 from ._held import HeldFile
 from ._journal import (
     MAP,
@@ -64,7 +63,7 @@ class Part:
     )  # fmt: skip
 
     def __init__(
-        self, fs: FsOps, final: Path, durability: Durability, fd: int, name: Path | None, role: Role
+        self, fs: FsOps, final: str, durability: Durability, fd: int, name: str | None, role: Role
     ) -> None:
         self.fs = fs
         self.final = final
@@ -199,7 +198,7 @@ class Part:
         """Remove a final file before its record goes, without which it would be believed."""
         if self.rejected is not None:
             self.fs.unlink(self.final)
-            self.fs.fsync_dir(self.final.parent)
+            self.fs.fsync_dir(folder_of(self.final))
             self.rejected = None
 
     def _forget_record(self) -> None:
@@ -208,7 +207,7 @@ class Part:
         record = beside(self.final, META)
         if self.fs.stat(record) is not None:
             self.fs.unlink(record)
-            self.fs.fsync_dir(self.final.parent)
+            self.fs.fsync_dir(folder_of(self.final))
 
     def _give_way(self) -> None:
         """Another writer was first; this one serves the readers that it has."""
@@ -227,7 +226,7 @@ class Part:
         self.fs.close(self.file.fd)
 
 
-def open_part(fs: FsOps, final: Path, durability: Durability, *, resume: bool) -> Part:
+def open_part(fs: FsOps, final: str, durability: Durability, *, resume: bool) -> Part:
     """Open what there is of a resource, by precedence: the final file, else a part."""
     part, rejected = find_final(fs, final)
     if part is None:
@@ -243,7 +242,7 @@ def open_part(fs: FsOps, final: Path, durability: Durability, *, resume: bool) -
     return part
 
 
-def find_final(fs: FsOps, final: Path) -> tuple[Part | None, tuple[int, int] | None]:
+def find_final(fs: FsOps, final: str) -> tuple[Part | None, tuple[int, int] | None]:
     """Open a complete file for reading; else which file of that name is not to be believed.
 
     Its length must be what its record says. Without a record it counts if it is not empty.
@@ -291,11 +290,11 @@ def _is_sound(part: Part) -> bool:
         fs.unlink(final)  # it is wrong, and must be gone before its record may go
     except OSError:
         return False  # a cache that cannot be written: nothing else goes either
-    fs.fsync_dir(final.parent)
+    fs.fsync_dir(folder_of(final))
     return False
 
 
-def _check_bytes(part: Part, place: Path) -> bool:
+def _check_bytes(part: Part, place: str) -> bool:
     fs = part.fs
     data = read_file(fs, place)
     log = None if data is None else decode(data)
@@ -315,7 +314,7 @@ def _check_bytes(part: Part, place: Path) -> bool:
     return True
 
 
-def open_shared(fs: FsOps, final: Path, durability: Durability) -> Part:
+def open_shared(fs: FsOps, final: str, durability: Durability) -> Part:
     """Open `<final>.part`: to lead if its lock is free, else to follow who holds it."""
     shared = beside(final, PART)
     while True:
@@ -333,13 +332,13 @@ def open_shared(fs: FsOps, final: Path, durability: Durability) -> Part:
             return open_private(fs, final, durability)
 
 
-def open_private(fs: FsOps, final: Path, durability: Durability) -> Part:
+def open_private(fs: FsOps, final: str, durability: Durability) -> Part:
     """Open an empty part that nobody else writes and nobody finds again."""
     fd, name = open_temporary(fs, final)
     return Part(fs, final, durability, fd, name, Role.PRIVATE)
 
 
-def open_temporary(fs: FsOps, final: Path, mode: int = 0o600) -> tuple[int, Path]:
+def open_temporary(fs: FsOps, final: str, mode: int = 0o600) -> tuple[int, str]:
     """Make an empty file under a name of its own, locked so that no sweep removes it."""
     while True:
         name = beside(final, f".{secrets.token_hex(8)}{PART}")
@@ -350,7 +349,7 @@ def open_temporary(fs: FsOps, final: Path, mode: int = 0o600) -> tuple[int, Path
         fs.close(fd)  # a sweep of leftovers was quicker: it removes this one
 
 
-def sweep_leftovers(fs: FsOps, directory: Path, prefix: str = "") -> None:
+def sweep_leftovers(fs: FsOps, directory: str, prefix: str = "") -> None:
     """Remove the parts that nobody holds the lock of and that no journal belongs to.
 
     Best effort: what cannot be removed stays for the next sweep.
@@ -365,18 +364,18 @@ def sweep_leftovers(fs: FsOps, directory: Path, prefix: str = "") -> None:
         stem = name.removesuffix(PART)
         if not names.isdisjoint({stem + MAP, stem + META}) and stem not in names:
             continue  # it can be gone on with
-        leftover = directory / name
+        leftover = os.path.join(directory, name)
         with contextlib.suppress(OSError):
             fd = fs.open(leftover, os.O_RDWR)
             try:
                 if fs.flock(fd) == "held" and leads_to(fs, leftover, fd):
-                    fs.unlink(directory / (stem + MAP))
+                    fs.unlink(os.path.join(directory, stem + MAP))
                     fs.unlink(leftover)
             finally:
                 fs.close(fd)
 
 
-def leads_to(fs: FsOps, path: Path, fd: int) -> bool:
+def leads_to(fs: FsOps, path: str, fd: int) -> bool:
     """Whether a name leads to an open file."""
     named = fs.stat(path)
     opened = fs.fstat(fd)

@@ -44,7 +44,11 @@ class RangeSet:
         if start == stop:
             return
         starts, stops = self._starts, self._stops
-        if stops and stops[-1] == start:  # the common case: the next bytes of a download
+        if not stops or stops[-1] < start:
+            starts.append(start)
+            stops.append(stop)
+            return
+        if stops[-1] == start:  # the common case: the next bytes of a download
             stops[-1] = stop
             return
         first = bisect_left(stops, start)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import compress, count, islice, pairwise
 from operator import gt
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ._ranges import RangeSet
 
@@ -26,15 +26,17 @@ _VERSION = 1
 _HEADER = struct.Struct("<4sHHI16s16s")  # magic, version, record size, size of facts, ids
 _CRC = struct.Struct("<I")
 _RECORD = struct.Struct("<BxxxIQQI")  # kind, crc of the bytes, two numbers, crc of the record
+_FIELDS = struct.Struct("<BxxxIQQ")
 _SPLIT = struct.Struct("<24sI")
 _EXTENT, _BARRIER, _LENGTH, _VALIDATED = 1, 2, 3, 4
 _MAX_FACTS = 4000  # with the header, one page
 _MAX_OFFSET = 1 << 62
-COMMIT_SIZE = 2 * _RECORD.size
+_COMMIT = struct.Struct("<24sI24sI")
+COMMIT_SIZE = _COMMIT.size
+_JSON = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """Which generation a journal is of, which boot wrote it, and what its bytes are."""
 
     generation: bytes
@@ -87,8 +89,13 @@ def decode_header(data: bytes) -> tuple[Header, int] | None:
         return None
     if len(data) < end + _CRC.size or zlib.crc32(data[:end]) != _CRC.unpack_from(data, end)[0]:
         return None
-    facts = json.loads(data[_HEADER.size : end].decode())  # quicker than from bytes
-    return Header(generation=generation, boot=boot, identity=facts), end + _CRC.size
+    try:
+        identity, _ = _JSON.raw_decode(data[_HEADER.size : end].decode())
+    except (ValueError, RecursionError):
+        return None
+    if not (identity is None or isinstance(identity, dict)):
+        return None
+    return Header(generation, boot, identity), end + _CRC.size
 
 
 def encode_extents(header: Header, extents: Iterable[Extent]) -> bytes:
@@ -160,11 +167,14 @@ def decode_records(header: Header, begin: int, data: bytes) -> Log:
 
 def decode_commit(header: Header, size: int, tail: bytes) -> int | None:
     """The length, if the last records of a journal of `size` bytes say that all of it is safe."""
-    last = tail[-2 * _RECORD.size :]
-    if len(last) < 2 * _RECORD.size or _sound(header.seed, last) < 2:
+    if len(tail) < COMMIT_SIZE:
         return None
-    (first, _, length, _, _), (second, _, covered, _, _) = _RECORD.iter_unpack(last)
-    if (first, second, covered) != (_LENGTH, _BARRIER, size - _RECORD.size):
+    first, first_crc, second, second_crc = _COMMIT.unpack_from(tail, len(tail) - COMMIT_SIZE)
+    seed = header.seed
+    if zlib.crc32(first, seed) != first_crc or zlib.crc32(second, seed) != second_crc:
+        return None
+    (kind, _, length, _), (last, _, covered, _) = _FIELDS.unpack(first), _FIELDS.unpack(second)
+    if (kind, last, covered) != (_LENGTH, _BARRIER, size - _RECORD.size):
         return None
     return int(length)
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from . import _reading as reading
 from ._body import Body, Observer
 from ._check import check
-from ._errors import DiskFull, NotWritable, ResourceClosed, from_os_error
+from ._errors import DiskFull, NotWritable, from_os_error
 from ._filler import Commit, Filler, Write
 from ._follower import Follower
-from ._fs import FsOps
+from ._fs import FsOps, folder_of
 from ._generation import begun_anew
 from ._models import Durability, Identity, ResourceStatus, WaitOutcome
 from ._part import Part, Role, open_part, sweep_leftovers
@@ -68,14 +68,15 @@ class StreamingResource:
         anew reads what no barrier vouches for (some 16 MiB). The folder must exist. An empty file
         counts as missing. Raises `StorageFailed` or `DiskFull`.
         """
-        final = path if isinstance(path, Path) else Path(path)
+        final = _plain(path)
         fs = FsOps() if fs is None else fs
         try:
-            if writer._first_visit(os.path.dirname(final)):
-                sweep_leftovers(fs, final.parent)
+            folder = folder_of(final)
+            if writer._first_visit(folder):
+                sweep_leftovers(fs, folder)
             part = open_part(fs, final, durability, resume=resume)
         except OSError as error:
-            raise from_os_error(error, path=final, operation="open") from error
+            raise from_os_error(error, path=Path(final), operation="open") from error
         resource = cls(part, writer)
         if part.role is Role.FOLLOW:
             writer.call_at(time.monotonic(), Follower(resource._body).look)
@@ -387,8 +388,14 @@ class StreamingResource:
         """
         body, filler = self._body, self._filler
         if body.close():
-            self._writer._abandon(filler, ResourceClosed(path=self.path, operation="write_at"))
+            self._writer._abandon(filler)
             filler.close()
+
+
+def _plain(path: str | os.PathLike[str]) -> str:
+    """One spelling for a path, so that files in memory and parts are told apart by it."""
+    text = os.fspath(path)
+    return text if os.path.normpath(text) == text else os.fspath(Path(text))
 
 
 def _nothing_more(waiter: TaskWaiter) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from pathlib import Path
 from typing import Protocol
 
 from ._fs import FsOps
@@ -15,7 +14,7 @@ class Work(Protocol):
 
     fs: FsOps
 
-    def run(self) -> Path | None:
+    def run(self) -> str | None:
         """Do it; answer the folder that must be synced before it is done."""
         ...
 
@@ -86,7 +85,7 @@ class Syncer:
             return batch
 
     def _do(self, batch: list[Work]) -> None:
-        folders: dict[tuple[int, Path], list[Work]] = {}
+        folders: dict[tuple[int, str], list[Work]] = {}
         for work in batch:
             folder = work.run()
             if folder is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeAlias
 
-from ._errors import WriterClosed
+from ._errors import ResourceClosed, WriterClosed
 from ._filler import MIB, Filler, Write
 from ._syncer import Syncer
 from ._waiters import TaskWaiter, Waiter, wake_all
@@ -158,16 +158,17 @@ class DiskWriter:
             self._push(_Task(filler, job, waiter))
         return waiter
 
-    def _abandon(self, filler: Filler, error: Exception) -> None:
-        """Turn away the writes of `filler` that still wait for room."""
+    def _abandon(self, filler: Filler, error: Exception | None = None) -> None:
+        """Turn away the writes of `filler` that wait for room; without `error`, it was closed."""
         with self._lock:
             if not self._line:
                 return
+            refusal = error or ResourceClosed(path=filler.body.path, operation="write_at")
             gone = [place for place in self._line if place[0].filler is filler]
             for place in gone:
                 self._line.remove(place)
             granted = self._admit_line()
-        wake_all([waiter for _, waiter in gone if waiter.settle(error)] + granted)
+        wake_all([waiter for _, waiter in gone if waiter.settle(refusal)] + granted)
 
     def _has_room(self, size: int) -> bool:
         return self._pending == 0 or self._pending + size <= self._limit

@@ -7,13 +7,13 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from kithara_storage._fs import folder_of
 from kithara_storage._memory import MemoryFile, MemoryFs
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, StrPath
 
 __all__ = ("Pick", "SimFs")
 
@@ -21,7 +21,7 @@ Pick: TypeAlias = Callable[[int], int]
 """Chooses one of `n` possibilities, as a number from 0 to `n - 1`."""
 
 _Change: TypeAlias = tuple[int, bytes | None]  # a write at an offset, or (None) a new size
-_NameChange: TypeAlias = tuple[Path, Path | None, "_SimFile | None"]  # name, old name, file
+_NameChange: TypeAlias = tuple[str, str | None, "_SimFile | None"]  # name, old name, file
 _boots = itertools.count(1)
 
 
@@ -81,7 +81,7 @@ class SimFs(MemoryFs):
         self.calls: Counter[str] = Counter()
         self.changes = 0
         self._boot = next(_boots).to_bytes(16, "little")
-        self._synced_names: dict[Path, MemoryFile] = {}
+        self._synced_names: dict[str, MemoryFile] = {}
         self._name_changes: list[_NameChange] = []
         self._faults: dict[str, list[int]] = {}
         self._last_change: int | None = None
@@ -122,39 +122,42 @@ class SimFs(MemoryFs):
                 return
             trail[-1] = (trail[-1][0] + 1, trail[-1][1])
 
-    def content(self, path: Path) -> bytes | None:
+    def content(self, path: StrPath) -> bytes | None:
         """What a file holds; None if there is none."""
         with self._lock:
-            file = self._names.get(path)
+            file = self._names.get(os.fspath(path))
             return file.content() if isinstance(file, _SimFile) else None
 
-    def put(self, path: Path, data: bytes) -> None:
+    def put(self, path: StrPath, data: bytes) -> None:
         """Place a file, synced with its name."""
         with self._lock:
             file = _SimFile(next(self._numbers), 0o600)
             file.write(memoryview(data), 0)
             file.sync()
-            self._names[path] = self._synced_names[path] = file
+            name = os.fspath(path)
+            self._names[name] = self._synced_names[name] = file
 
-    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+    def open(self, path: StrPath, flags: int, mode: int = 0o600) -> int:
         """As on a disk."""
         self._step("open", changes=bool(flags & os.O_CREAT))
         return super().open(path, flags, mode)
 
-    def unlink(self, path: Path) -> None:
+    def unlink(self, path: StrPath) -> None:
         """As on a disk."""
         self._step("unlink")
         with self._lock:
-            if path in self._names:
-                super().unlink(path)
-                self._name_changes.append((path, None, None))
+            name = os.fspath(path)
+            if name in self._names:
+                super().unlink(name)
+                self._name_changes.append((name, None, None))
 
-    def rename(self, source: Path, target: Path) -> None:
+    def rename(self, source: StrPath, target: StrPath) -> None:
         """As on a disk: one change of two names."""
         self._step("rename")
         with self._lock:
             super().rename(source, target)
-            self._name_changes.append((target, source, self._sim(self._names[target])))
+            old, new = os.fspath(source), os.fspath(target)
+            self._name_changes.append((new, old, self._sim(self._names[new])))
 
     def preadv(self, fd: int, buffers: Sequence[memoryview], offset: int) -> int:
         """As on a disk."""
@@ -191,12 +194,13 @@ class SimFs(MemoryFs):
         """As `fdatasync`."""
         self.fdatasync(fd)
 
-    def fsync_dir(self, directory: Path) -> None:
+    def fsync_dir(self, directory: StrPath) -> None:
         """Make the names in a folder safe."""
         self._step("fsync_dir")
         with self._lock:
-            theirs = [c for c in self._name_changes if c[0].parent == directory]
-            self._name_changes = [c for c in self._name_changes if c[0].parent != directory]
+            folder = os.fspath(directory)
+            theirs = [c for c in self._name_changes if folder_of(c[0]) == folder]
+            self._name_changes = [c for c in self._name_changes if folder_of(c[0]) != folder]
             for change in theirs:
                 _apply(self._synced_names, change)
 
@@ -204,9 +208,9 @@ class SimFs(MemoryFs):
         """Another one after each power cut."""
         return self._boot
 
-    def _make(self, path: Path, mode: int) -> MemoryFile:
+    def _make(self, name: str, mode: int) -> MemoryFile:
         made = _SimFile(next(self._numbers), mode)
-        self._name_changes.append((path, None, made))
+        self._name_changes.append((name, None, made))
         return made
 
     def _sim(self, file: MemoryFile) -> _SimFile:
@@ -255,7 +259,7 @@ class SimFs(MemoryFs):
             return other
 
 
-def _apply(names: dict[Path, MemoryFile], change: _NameChange) -> None:
+def _apply(names: dict[str, MemoryFile], change: _NameChange) -> None:
     name, old, file = change
     if old is not None:
         names.pop(old, None)
