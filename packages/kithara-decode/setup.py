@@ -1,7 +1,9 @@
 """Builds the C extension; everything else about the package stands in pyproject.toml."""
 
+import os
 import shlex
 import subprocess
+import sys
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
@@ -20,11 +22,12 @@ What pkg-config said: {reason}
 
 
 def pkg_config(*options: str) -> list[str]:
-    """Return what pkg-config answers for our libraries, as words."""
+    """Return what pkg-config, or the one that PKG_CONFIG names, answers for our libraries."""
+    command = [os.environ.get("PKG_CONFIG", "pkg-config"), *options, *LIBRARIES]
+    if sys.platform == "win32":
+        command.append("--msvc-syntax")
     try:
-        answer = subprocess.run(
-            ["pkg-config", *options, *LIBRARIES], capture_output=True, text=True, check=True
-        )
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError as exc:
         raise SystemExit(MISSING.format(reason="pkg-config itself is not installed")) from exc
     except subprocess.CalledProcessError as exc:
