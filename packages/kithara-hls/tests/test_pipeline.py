@@ -17,7 +17,7 @@ from kithara_hls import (
 )
 from kithara_hls._abr_protocol import AbrSettings
 from kithara_net import HttpClient, RetryPolicy, UnexpectedStatus
-from kithara_net.testing import Server
+from kithara_net.testing import Behaviour, Server
 from kithara_stream import Reader
 
 Record = Callable[..., Any]
@@ -132,6 +132,27 @@ async def test_a_body_that_breaks_goes_on_where_it_broke(
         assert await asyncio.to_thread(session.reader().read) == made.clear
     asked = [r.byte_range.start if r.byte_range else 0 for r in server.requests_for("/music/1.ts")]
     assert asked == ([0, 20_008, 20_017] if etag is None else [0, 0, 0])
+    assert session.stats.retries == 2
+    assert session.stats.time_to_first_byte is not None
+
+
+@pytest.mark.parametrize("etag", [None, ""])
+async def test_a_server_that_tells_more_than_there_is_costs_nothing(
+    record: Record, source: Open, server: Server, etag: str | None
+) -> None:
+    made = record().segment("1.ts", 50_000).segment("2.ts").publish()
+    lies: Behaviour = {"content_length": 50_010, "close": True}
+    hides: Behaviour = {} if etag is None else {"new_etag": "", "new_last_modified": ""}
+    resource = made.resources["1.ts"]
+    resource.script = [{**lies, **hides}] * (1 if etag is None else 2)
+    async with source(made.url, retry=TWO_TRIES) as session:
+        assert await asyncio.to_thread(session.reader().read) == made.clear
+    requests = server.requests_for("/music/1.ts")
+    asked = [r.byte_range.start if r.byte_range else 0 for r in requests]
+    assert asked == ([0, 50_000] if etag is None else [0, 0, 50_000])
+    assert requests[-1].status == 416
+    async with source(made.url, offline=True) as session:
+        assert await asyncio.to_thread(session.reader().read) == made.clear
 
 
 async def test_a_broken_body_of_untold_length_goes_on_once_it_is_told(

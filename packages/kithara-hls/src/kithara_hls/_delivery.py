@@ -108,8 +108,9 @@ class Delivery:
             return False
         if step.init_part is None and self._begins_span(step):
             if step.init is not None:
-                # Not before the segment: an init section alone is nothing that can be decoded.
-                if not (_can_be_laid(step.init) and _can_be_laid(segment)):
+                # Both or none of them: an init section alone is nothing that can be decoded.
+                sized = step.init.size is not None
+                if not (sized and _can_be_laid(step.init) and _can_be_laid(segment)):
                     return False
                 self._spans += 1
                 step.opens_span = True
@@ -151,14 +152,14 @@ class Delivery:
                 track=step.track.name,
                 index=index,
                 run=times.run(step.index),
-                start=times.start_of(step.index),
-                duration=Fraction(0) if index is None else times.duration_of(step.index),
+                start=float(step.position.start),
+                seconds=0.0 if index is None else download.seconds,
                 silence=step.position.silence if step.opens_span else Fraction(0),
             ),
             cipher=download.cipher,
-            resource=None if download.complete else download.resource,
+            resource=download.resource,
         )
-        download.part = part
+        download.part, part.expected = part, download.expected
         self._table.lay(part)
         if download.size is not None:
             ends = index is not None and step.track.ends_span(step.index)
@@ -169,15 +170,12 @@ class Delivery:
 
     def buffered(self) -> float:
         """Seconds of media received and not read yet."""
-        steps = {id(step.part): step for step in self.laid}
-        seconds = sum(step.received_seconds() for step in self.planned)
-        for part, left in self._table.unread():
-            step = steps.get(id(part))
-            if step is None or step.complete:
-                seconds += left
-            else:
-                seconds += max(0.0, left - part.heard.seconds + step.received_seconds())
-        return seconds
+        seconds = self._table.unread()
+        for step in self.laid:
+            if step.part is not None and not step.complete:
+                missing = step.part.heard.seconds - step.received_seconds()
+                seconds -= min(missing, self._table.unread(step.part))
+        return max(0.0, seconds) + sum(step.received_seconds() for step in self.planned)
 
     def end(self) -> int:
         """Where the next part to be laid will begin, as far as that can be told."""
@@ -323,4 +321,5 @@ class Delivery:
 def _can_be_laid(download: Download) -> bool:
     if not (download.begun and download.keyed):
         return False
-    return download.part is None or download.complete  # laid twice: the second from the cache
+    # Laid twice: the second time from the cache, once the first one is let go of.
+    return download.part is None or download.resource is None

@@ -14,12 +14,19 @@ from kithara_assets import (
     ResourceStatus,
     StreamingResource,
 )
-from kithara_net import ByteStream, Net, NetError, RangeSpec, UnexpectedStatus
+from kithara_net import (
+    BodyTruncated,
+    ByteStream,
+    Net,
+    NetError,
+    RangeSpec,
+    UnexpectedStatus,
+)
 from kithara_stream import Cancelled
 
 from ._abr_meter import TransferMeter
 from ._abr_protocol import DownloadSample
-from ._cipher import BLOCK, SegmentCipher
+from ._cipher import SegmentCipher
 from ._download import Download
 from ._errors import SegmentInvalid
 from ._events import HlsEvent, SegmentComplete, SegmentRetried, SegmentStarted, ThroughputSample
@@ -27,6 +34,7 @@ from ._options import HlsOptions
 from ._parts import Part
 from ._patience import Patience
 from ._plan import PlannedPart
+from ._received import check_size, clear_size, is_all, told_size
 from ._tally import Tally
 from ._timestamps import STAMP_SIZE
 from ._track import Track
@@ -187,7 +195,7 @@ class Downloads:
         if self._options.offline:
             what = "an init section" if planned.index is None else f"segment {planned.index}"
             raise OfflineMiss(url=redacted(planned.url), missing=what)
-        patience = Patience(self._options.retry)
+        patience = Patience(self._options.retry, self._tally)
         while True:
             before = download.received
             try:
@@ -201,9 +209,38 @@ class Downloads:
                         continue
                 await self._again(download, error, patience)
             except NetError as error:
+                if is_all(download, error):
+                    self._take_held(download)
+                    return
                 if download.received > before:
                     patience.progress()
                 await self._again(download, error, patience)
+                stuck = isinstance(error, BodyTruncated) and download.received == before > 0
+                if stuck and await self._nothing_follows(download):
+                    self._take_held(download)
+                    return
+
+    async def _nothing_follows(self, download: Download) -> bool:
+        """Ask whether a body that broke off twice at the same byte told more than there is."""
+        assert download.resource is not None
+        await download.resource.flush()
+        rest = RangeSpec(download.resource.available(0), None)
+        self._tally.requests += 1
+        try:
+            async with self._net.get_range(download.planned.url, rest):
+                return False
+        except NetError as error:
+            return is_all(download, error)
+
+    def _take_held(self, download: Download) -> None:
+        """What is in the cache of a part is all of it."""
+        resource = download.resource
+        assert resource is not None
+        if not resource.confirmed:
+            resource.confirm()
+        download.head = resource.read_at(0, STAMP_SIZE)
+        self._learn_size(download, resource.available(0))
+        self._begin(download)
 
     async def _again(self, download: Download, error: NetError, patience: Patience) -> None:
         await patience.wait(error)
@@ -228,10 +265,7 @@ class Downloads:
             await resource.flush()  # what came before the last try broke
         held = resource.available(0)
         if held and held == resource.length:
-            resource.confirm()  # an earlier run did not come to commit it
-            download.head = resource.read_at(0, STAMP_SIZE)
-            self._learn_size(download, held)
-            self._begin(download)
+            self._take_held(download)  # an earlier run did not come to commit it
             return True
         version = resource.identity if held else None
         async with AsyncExitStack() as stack:
@@ -239,6 +273,7 @@ class Downloads:
             transfer = self.meter.start(download.requested_at)
             stack.callback(lambda: self.tell(transfer.end(asyncio.get_running_loop().time())))
             body = await self._request(download, held if version else 0, version, stack)
+            self._tally.answered(asyncio.get_running_loop().time() - download.requested_at)
             begin = planned.byte_range.start if planned.byte_range is not None else 0
             found = version_of(body)
             same = are_same(found, version)
@@ -255,10 +290,8 @@ class Downloads:
                     raise SegmentInvalid("it changed while it was fetched", url=planned.url)
                 resource.restart()
                 return False
-            wanted = _wanted(planned, body)
+            wanted = told_size(planned, body)
             if wanted is not None:
-                self._check_size(planned, wanted)
-                resource.set_length(wanted)
                 self._learn_size(download, wanted)
             self._begin(download)
             at = body.head.start - begin
@@ -337,33 +370,22 @@ class Downloads:
         self._changed()
 
     def _learn_size(self, download: Download, size: int) -> None:
-        self._check_size(download.planned, size)
+        check_size(download.planned, size)
         if download.wire_size is None and download.planned.index is not None:
             download.track.saw(size, download.seconds)
         download.wire_size = size
-        if download.cached or download.resource is None:
-            download.received = size
-        if download.planned.key is None:
-            download.size = size
+        if download.part is not None:
+            download.part.expected = size
 
     async def _complete(self, download: Download) -> None:
         """Validate the whole part, and make it stay."""
         resource, size = download.resource, download.wire_size
         assert resource is not None
         assert size is not None
-        clear = size
-        if download.cipher is not None:
-            before = BLOCK if size > BLOCK else 0
-            tail = resource.read_at(size - BLOCK - before, BLOCK + before)
-            padding = download.cipher.padding(tail[:before], tail[before:])
-            if padding is None:
-                reason = "its padding is wrong, so it is damaged or the key is not the right one"
-                raise SegmentInvalid(
-                    reason, url=download.planned.url, key_url=download.cipher.key_url
-                )
-            clear = size - padding
+        download.received, download.size = size, clear_size(download, size)
+        self._changed()
         await resource.commit(size)
-        download.received, download.size, download.complete = size, clear, True
+        download.complete = True
         self._met.add(download.key)
         self._publish(
             SegmentComplete(
@@ -374,18 +396,3 @@ class Downloads:
                 cached=download.cached,
             )
         )
-
-    def _check_size(self, planned: PlannedPart, size: int) -> None:
-        key_url = planned.key.url if planned.key is not None else None
-        if size == 0:
-            raise SegmentInvalid("it is empty", url=planned.url, key_url=key_url)
-        if key_url is not None and size % BLOCK:
-            reason = f"its {size} bytes are not a multiple of 16, so they are not AES-128-CBC"
-            raise SegmentInvalid(reason, url=planned.url, key_url=key_url)
-
-
-def _wanted(planned: PlannedPart, body: ByteStream) -> int | None:
-    """How many bytes the whole part has, if that is known."""
-    if planned.byte_range is not None and planned.byte_range.stop is not None:
-        return planned.byte_range.stop - planned.byte_range.start
-    return body.head.total

@@ -108,7 +108,7 @@ class KeyRing:
         raise KeyInvalid(url=key.url, segment_url=segment_url, length=length, expected=key.size)
 
     async def _ask(self, url: str) -> bytes:
-        patience = Patience(self._options.retry)
+        patience = Patience(self._options.retry, self._tally)
         while True:
             self._tally.requests += 1
             try:

@@ -4,6 +4,7 @@ import asyncio
 import posixpath
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TypeVar, TypeVarTuple
 from urllib.parse import urlsplit
 
@@ -83,14 +84,16 @@ class PlaylistLoader:
         return parsed, cached
 
     async def _fetch(self, url: str) -> FetchedBytes:
-        patience = Patience(self._options.retry, may_come=False)
+        patience = Patience(self._options.retry, self._tally, may_come=False)
         while True:
             self._tally.requests += 1
+            asked = monotonic()
             try:
                 answer = await self._net.get_bytes(url, max_bytes=self._options.max_playlist_bytes)
             except NetError as error:
                 await patience.wait(error)
             else:
+                self._tally.answered(monotonic() - asked)
                 self._tally.bytes_received += len(answer.body)
                 return answer
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable
-from fractions import Fraction
 from typing import Final
 
 from ._choice import Choice
@@ -35,7 +34,7 @@ class LookAhead:
         self._options = options
         self._held = asyncio.Event()
         self.unbounded = False
-        self.from_time = Fraction(0)
+        self.from_time = 0.0
 
     def look_again(self) -> None:
         """Something changed: who is held back may go on."""
@@ -45,7 +44,8 @@ class LookAhead:
         """Hold a body back while its bytes are too far ahead of what anybody reads.
 
         What was begun may go on for another look-ahead: servers drop requests that are held back
-        for long, and most parts end before that. Its head is let through: it tells the time.
+        for long, and most parts end before that. Its head is let through: it tells the time. So is
+        an init section: it is laid as a whole.
         """
         return None if self._may_go_on(download) else self._wait_to_go_on(download)
 
@@ -55,8 +55,10 @@ class LookAhead:
             await self._held.wait()
 
     def _may_go_on(self, download: Download) -> bool:
+        if self.unbounded or not download.stamped or download.planned.index is None:
+            return True
         start = self._delivery.offset_of(download)
-        if self.unbounded or not download.stamped or start is None:
+        if start is None:
             return True
         at = start + download.received
         furthest = self._table.furthest() + 2 * self._options.look_ahead
@@ -82,8 +84,8 @@ class LookAhead:
             return False
         if self._delivery.ahead() >= self._options.look_ahead:
             return False
-        duration = position.track.times.duration_of(position.index)
-        ahead = position.start - self._heard_time()
+        duration = float(position.track.times.duration_of(position.index))
+        ahead = float(position.start) - max(self._table.heard_time(), self.from_time)
         if ahead > 0 and ahead + duration > self._options.abr.buffer_goal:
             return False
         return not running or self._may_share(running)
@@ -97,7 +99,3 @@ class LookAhead:
         """
         left = sum(max(0, (d.expected or 0) - d.received) for d in running)
         return self._choice.seconds_for(left) <= _IN_FLIGHT * self._choice.latency
-
-    def _heard_time(self) -> Fraction:
-        found = self._table.heard_at(self._table.furthest())
-        return max(found[1], self.from_time) if found is not None else self.from_time

@@ -18,22 +18,18 @@ class PartCut(Exception):
 class Heard:
     """What of a recording a part is: its variant, and when it is heard by the playlist.
 
-    ``start`` and ``duration`` in seconds; an init section has no duration. ``silence`` is how many
-    seconds are left out before the span that it opens.
+    ``start`` in seconds, for how many ``seconds``; 0 of them for an init section. Floats: what is
+    exact is decided elsewhere. ``silence`` is how many seconds are left out before the span that
+    it opens.
     """
 
     variant: int
     track: str
     index: int | None
     run: int
-    start: Fraction
-    duration: Fraction
+    start: float
+    seconds: float
     silence: Fraction
-
-    @property
-    def seconds(self) -> float:
-        """The duration as a float: sums of these decide nothing exact."""
-        return self.duration.numerator / self.duration.denominator
 
 
 class Part:
@@ -61,6 +57,7 @@ class Part:
         self.heard = heard
         self.cipher = cipher
         self.size: int | None = None
+        self.expected: int | None = None  # what ``size`` may be; nothing is decided by it
         self.resource = resource
         self.held = resource is not None  # by who fetches it
         self.users = 1 if resource is not None else 0

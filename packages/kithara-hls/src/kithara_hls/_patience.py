@@ -6,6 +6,8 @@ from typing import Final
 
 from kithara_net import NetError, RetryPolicy, UnexpectedStatus
 
+from ._tally import Tally
+
 __all__ = ("Patience",)
 
 # Beside what net calls recoverable: edges of a CDN answer these while a new segment travels.
@@ -15,11 +17,13 @@ _MAY_COME: Final = frozenset((401, 403, 404, 410))
 class Patience:
     """The tries that are left for one thing: full jitter, doubling; progress renews them.
 
-    What ``may_come`` is also asked for again where a server refuses it or does not know it.
+    Each is counted in ``tally``. What ``may_come`` is also asked for again where a server refuses
+    it or does not know it.
     """
 
-    def __init__(self, policy: RetryPolicy, *, may_come: bool = True) -> None:
+    def __init__(self, policy: RetryPolicy, tally: Tally, *, may_come: bool = True) -> None:
         self._policy = policy
+        self._tally = tally
         self._may_come = may_come
         self._spent = 0
 
@@ -40,3 +44,4 @@ class Patience:
         if isinstance(error, UnexpectedStatus) and error.retry_after:
             delay += min(error.retry_after, policy.max_retry_after)
         await asyncio.sleep(delay)
+        self._tally.retries += 1

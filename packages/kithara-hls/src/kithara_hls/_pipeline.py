@@ -164,7 +164,7 @@ class Pipeline:
         self._dead_end = self.error = None
         self.over.clear()
         self.moved = True
-        self._next, self._ahead.from_time = position, position.start
+        self._next, self._ahead.from_time = position, float(position.start)
         self._forced = True
         self._choice.on_flush()
         self._chosen = None
@@ -288,12 +288,13 @@ class Pipeline:
             self._next, self._end = None, position
             return
         self._tell_variant(variant, index)
-        step = Step(variant=variant, position=position)
         if track.playlist.segments[index].gap:
+            step = Step(variant=variant, position=position)
             step.failure = step.lost(None)
         else:
-            step.init = self._inits.get(track, index)
-            step.segment = self._downloads.get(track.segment(index), track, step.init)
+            init = self._inits.get(track, index)
+            segment = self._downloads.get(track.segment(index), track, init)
+            step = Step(variant=variant, position=position, init=init, segment=segment)
         self.delivery.planned.append(step)
         self._next = Position(track=track, index=index + 1)
 

@@ -1,6 +1,6 @@
 """One segment on its way to its readers, with the init section that may stand before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -69,7 +69,10 @@ class Position:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Step:
-    """A segment that was decided on; ``error`` where it can not even be begun."""
+    """A segment that was decided on; ``failure`` is why it can not even be begun.
+
+    ``downloads`` are what it needs, ``init_part`` and ``part`` where that was laid.
+    """
 
     variant: int
     position: Position
@@ -80,6 +83,10 @@ class Step:
     failure: HlsError | None = None
     opens_span: bool = False
     timed: bool = False
+    downloads: tuple[Download, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.downloads = tuple(d for d in (self.init, self.segment) if d is not None)
 
     @property
     def track(self) -> Track:
@@ -90,11 +97,6 @@ class Step:
     def index(self) -> int:
         """Which segment of its track it is."""
         return self.position.index
-
-    @property
-    def downloads(self) -> list[Download]:
-        """What it needs."""
-        return [d for d in (self.init, self.segment) if d is not None]
 
     def parts(self) -> list[tuple[Download, Part | None]]:
         """What it needs, and where that was laid."""

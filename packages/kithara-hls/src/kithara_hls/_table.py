@@ -32,6 +32,7 @@ class PartTable:
         self._changed = threading.Condition()
         self._parts: list[Part] = []
         self._starts: list[int] = []
+        self._seconds: list[float] = []  # of all parts up to each
         self._span_starts: dict[int, int] = {}
         self._span_stops: dict[int, int] = {}
         self._span_seconds: dict[int, Fraction | None] = {}
@@ -80,15 +81,15 @@ class PartTable:
         with self._changed:
             return max((place.wanted for place in self._places), default=0)
 
-    def heard_at(self, offset: int) -> tuple[Heard, Fraction] | None:
-        """What is at ``offset``, and the time of it; the end of the last part behind it."""
+    def heard_time(self) -> float:
+        """Where the furthest reader is, in seconds; the end of the last part behind it."""
         with self._changed:
-            at = bisect_right(self._starts, offset) - 1
+            furthest = max((place.position for place in self._places), default=0)
+            at = bisect_right(self._starts, furthest) - 1
             if at < 0:
-                return None
+                return 0.0
             part = self._parts[at]
-            share = Fraction(_share(part, offset))
-            return part.heard, part.heard.start + part.heard.duration * share
+            return part.heard.start + part.heard.seconds * _share(part, furthest)
 
     def newly_heard(self) -> list[Heard]:
         """The parts that the furthest reader has begun to read since this was asked last."""
@@ -97,15 +98,18 @@ class PartTable:
             begun, self._begun = self._begun, max(self._begun, at)
             return [part.heard for part in self._parts[begun:at]]
 
-    def unread(self) -> list[tuple[Part, float]]:
-        """The parts that the furthest reader has not read to the end, and the seconds left."""
+    def unread(self, part: Part | None = None) -> float:
+        """Seconds that the furthest reader has not read yet: of a part, or of all of them."""
         with self._changed:
             furthest = max((place.position for place in self._places), default=0)
-            at = max(0, bisect_right(self._starts, furthest) - 1)
-            return [
-                (part, part.heard.seconds * (1 - _share(part, furthest)))
-                for part in self._parts[at:]
-            ]
+            if part is not None:
+                return part.heard.seconds * (1 - _share(part, furthest))
+            at = bisect_right(self._starts, furthest) - 1
+            if at < 0:
+                return 0.0
+            current = self._parts[at]
+            left = current.heard.seconds * (1 - _share(current, furthest))
+            return left + self._seconds[-1] - self._seconds[at]
 
     def lay(self, part: Part, *, seconds: Fraction | None = None) -> None:
         """Add a part behind all others: from now on its bytes can be waited for.
@@ -121,6 +125,7 @@ class PartTable:
                     self._span_seconds[part.span] = seconds
             self._parts.append(part)
             self._starts.append(part.start)
+            self._seconds.append((self._seconds or (0.0,))[-1] + part.heard.seconds)
             self._changed.notify_all()
 
     def set_size(self, part: Part, size: int, *, ends_span: bool) -> None:
@@ -253,9 +258,14 @@ class PartTable:
                 self._reached = max(self._reached, position)
             place.wanted = wanted
             at = bisect_right(self._starts, place.position)
-            if wanted or abs(place.position - self._woken_at) >= _STRIDE or at != self._woken_part:
+            if abs(place.position - self._woken_at) >= _STRIDE or at != self._woken_part:
                 self._woken_at, self._woken_part = place.position, at
                 self._call()
+
+    def demand(self) -> None:
+        """A reader is about to wait for what it told to want."""
+        with self._changed:
+            self._call()
 
     def jump(self, place: Place, offset: int) -> None:
         """The reader goes on elsewhere, after a seek."""
@@ -326,7 +336,7 @@ class PartTable:
 
     def _take_back(self, keep: int) -> list[Part]:
         taken, self._parts[keep:] = self._parts[keep:], []
-        del self._starts[keep:]
+        del self._starts[keep:], self._seconds[keep:]
         self._begun = min(self._begun, keep)
         for part in taken:
             self._open.give_back(part)
@@ -363,6 +373,7 @@ class PartTable:
         if left is not None and left <= 0:
             raise TimeoutError("the bytes did not arrive in time")
         interruptions = place.interruptions
+        self._call()
         self._changed.wait(left)
         if place.interruptions != interruptions and not (self._closed or place.closed):
             raise Interrupted("the reader")
@@ -370,6 +381,7 @@ class PartTable:
 
 def _share(part: Part, offset: int) -> float:
     """How much of a part lies before ``offset``."""
-    if not part.size or offset <= part.start:
+    size = part.size or part.expected
+    if not size or offset <= part.start:
         return 0.0
-    return min((offset - part.start) / part.size, 1.0)
+    return min((offset - part.start) / size, 1.0)

@@ -14,6 +14,13 @@ class Tally:
     requests: int = 0
     bytes_received: int = 0
     bytes_cached: int = 0
+    retries: int = 0
+    first_byte: float | None = None
+
+    def answered(self, seconds: float) -> None:
+        """A request was answered after so many seconds."""
+        if self.first_byte is None:
+            self.first_byte = seconds
 
     def stats(self) -> TransferStats:
         """The counts so far."""
@@ -21,4 +28,6 @@ class Tally:
             requests=self.requests,
             bytes_received=self.bytes_received,
             bytes_cached=self.bytes_cached,
+            retries=self.retries,
+            time_to_first_byte=self.first_byte,
         )

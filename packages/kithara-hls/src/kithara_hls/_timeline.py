@@ -79,12 +79,12 @@ class Timetable:
 
     def start_of(self, index: int) -> Fraction:
         """When a segment begins: by its timestamp, else counted from the nearest one before."""
-        order, heard = self._order, self._heard
+        order = self._order
         at = bisect_right(order, index) - 1
         if at < 0:
             return self.told_start(index)
         known = order[at]
-        return heard[known] + self.told_start(index) - self.told_start(known)
+        return self._heard[known] + self.told_start(index) - self.told_start(known)
 
     def duration_of(self, index: int) -> Fraction:
         """How long a segment is, by the playlist."""
@@ -115,13 +115,10 @@ class Timetable:
         run = self._runs[index]
         if index == 0 or self._runs[index - 1] != run:
             self._clock.set_origin(run, stamp, stamp.near(Fraction(0)))
-        heard = dict(self._heard)
         for other in sorted(self._unsettled):
-            self._settle(other, heard)
-        # Whole new objects: other threads read the old ones meanwhile.
-        self._heard, self._order = heard, tuple(sorted(heard))
+            self._settle(other)
 
-    def _settle(self, index: int, heard: dict[int, Fraction]) -> None:
+    def _settle(self, index: int) -> None:
         """Turn a stamp into a time, once the origin of its clock is known."""
         run, stamp = self._runs[index], self._stamps[index]
         origin = self._clock.origin(run, stamp)
@@ -133,4 +130,7 @@ class Timetable:
         time = stamp.near(origin + offset) - origin
         # A clock that jumps with no EXT-X-DISCONTINUITY is wrong, and the playlist right.
         if abs(time - offset) <= max(Fraction(10), offset / 4):
-            heard[index] = self.start_of(first) + time
+            self._heard[index] = self.start_of(first) + time
+            # A whole new order, behind what it names: other threads read the old one meanwhile.
+            at = bisect_left(self._order, index)
+            self._order = (*self._order[:at], index, *self._order[at:])

@@ -186,8 +186,10 @@ class View:
         left = None if deadline is None else max(0.0, deadline - monotonic())
         try:
             with self._table.opened(part) as resource:
-                with suppress(PartCut):  # what was there before is still
-                    resource.wait_range(local, local_stop, left, self._token)
+                if part.readable(resource, position) < stop - position:
+                    self._table.demand()
+                    with suppress(PartCut):  # what was there before is still
+                        resource.wait_range(local, local_stop, left, self._token)
                 count = min(stop - position, part.readable(resource, position))
         except ResourceClosed:
             if not part.left_by_seek:
