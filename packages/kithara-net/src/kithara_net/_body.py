@@ -14,6 +14,10 @@ from kithara_net._stall import StallWatch
 from kithara_net._trace import BytesReceived, Trace
 from kithara_net._urls import shown
 
+READ_SIZE = 512 * 1024
+"""Bytes that one read of the socket may bring. Twice what asyncio asks for by itself: each piece
+wakes a chain of tasks and a thread up to the disk, which costs as much as copying 256 KiB."""
+
 
 class Body:
     """One response body. Iterate it once; `close` ends it and, unless it was read, its connection.
@@ -53,6 +57,9 @@ class Body:
             # From here on `StallWatch` counts, and only while somebody waits.
             protocol.read_timeout = None
             protocol.start_timeout()
+            transport = protocol.transport
+            if transport is not None and hasattr(transport, "max_size"):  # asyncio's, without TLS
+                transport.max_size = READ_SIZE
             if ends_with_connection(response.headers):
                 self._closing = protocol.closed
                 if self._closing is not None:

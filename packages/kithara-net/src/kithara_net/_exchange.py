@@ -12,7 +12,7 @@ from typing import TypeAlias
 import aiohttp
 from yarl import URL
 
-from kithara_net._body import Body
+from kithara_net._body import READ_SIZE, Body
 from kithara_net._errors import InvalidUrl, NetClosed, NetError, RedirectRefused
 from kithara_net._giving_way import Crowd
 from kithara_net._head import parse_head
@@ -28,8 +28,6 @@ _log = logging.getLogger("kithara_net")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED = frozenset({401, 403})
 _OURS = frozenset({"range", "accept-encoding"})
-# aiohttp stops the socket at twice this many unread bytes.
-_READ_BUFFER = 128 * 1024
 
 _Answer: TypeAlias = tuple[aiohttp.ClientResponse, Target, aiohttp.ClientSession, bool]
 """An answer, where it came from, through which session, and whether a redirect led to it."""
@@ -220,7 +218,8 @@ class Exchange:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=False,
-                    read_bufsize=_READ_BUFFER,
+                    # It stops the socket beyond twice this: not after each single piece.
+                    read_bufsize=READ_SIZE // 2,
                     timeout=line.timeout,
                     trace_request_ctx=url,
                 )
