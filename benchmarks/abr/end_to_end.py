@@ -31,7 +31,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from abr.players import LADDER, Heard, Stage, chromium, ffmpeg, kithara, origin
+from abr.browser import chromium
+from abr.players import ffmpeg, kithara
+from abr.stage import LADDER, Heard, Stage, origin
 
 SCENARIOS = ("edge", "weak-3g", "metro", "train-podcast", "lte-edge", "wifi", "sessions", "dsl")
 SEGMENT = 6
