@@ -249,6 +249,33 @@ def test_what_another_variant_takes_over_is_given_up_then() -> None:
     assert told == [(1, "dropped", 0.6), (0, "network", 0.9)]
 
 
+def test_what_is_heard_tells_the_variant_of_a_segment_before_the_choice() -> None:
+    record = record_of(
+        noted(0.1, selected(HIGH, 0, "start", 1e6)),
+        noted(0.5, selected(LOW, 2, "failover", 1e5)),
+        *segment(1, 0.6, 0.7),
+        *segment(2, 0.6, 0.8),
+        noted(0.9, VariantApplied(variant=LOW, index=1)),
+    )
+    assert [(bar.index, bar.variant) for bar in digest(record).bars] == [(1, 0), (2, 0)]
+
+
+def test_a_failure_begins_anew_behind_a_seek_and_where_the_segment_was_left_out() -> None:
+    failing = SegmentRetried(index=4, url="https://example.org/4.m4s", error=LOST)
+    record = record_of(
+        noted(1.0, failing),
+        noted(2.0, SegmentSkipped(index=4, start=24.0, duration=6.0, error=LOST)),
+        noted(3.0, failing),
+        noted(4.0, TimeSought(seconds=6.0, landed=6.0, index=1)),
+        noted(5.0, failing),
+        noted(6.0, FailedOver(variant=1, index=4, excluded_for=60.0, error=LOST)),
+    )
+    told = [(bar.fate, bar.begin, bar.end) for bar in digest(record).bars]
+    assert told == [("lost", 1.0, 2.0), ("failed over", 5.0, 6.0)]
+    again = replace(record, events=(noted(0.5, failing), *segment(4, 0.6, 0.7), *segment(4, 8, 9)))
+    assert [bar.fate for bar in digest(again).bars] == ["retried", "network"]
+
+
 def test_seams_seeks_and_losses_are_where_they_were() -> None:
     found = digest(SESSION)
     assert found.seams == [(18.0, "variant 1")]

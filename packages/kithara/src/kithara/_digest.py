@@ -133,16 +133,19 @@ class _Reading:
                 self._segment(at, event)
             case SegmentSkipped():
                 into.lost.append((event.start, event.duration))
-                self._close(event.index, self._failing.get(event.index, at), at, "lost")
+                begin, variant = self._failing.pop(event.index, at), self._variant_of(event.index)
+                self._close(event.index, variant, begin, at, "lost")
                 self._tell(at, f"segment {event.index} was left out: {event.error}", bad=True)
             case TimeSought():
                 self._jumps.append(at)
+                self._failing.clear()
                 if self._selected:  # the last choice holds wherever it goes on
                     self._selected.append((0, self._selected[-1][1]))
             case VariantSelected():
                 self._select(at, event)
             case VariantApplied():
                 self._applied.append((event.index, f"variant {event.variant.index}"))
+                self._correct(event)
                 self._tell(at, f"variant {event.variant.index} from segment {event.index} on")
             case Sought():
                 into.seeks.append((at, event.seconds))
@@ -190,6 +193,7 @@ class _Reading:
                 self._open[event.index, event.url] = bar
                 into.bars.append(bar)
             case SegmentComplete():
+                self._again.pop((event.index, event.url), None)
                 open_bar = self._open.pop((event.index, event.url), None)
                 if open_bar is None:
                     return
@@ -218,7 +222,8 @@ class _Reading:
                 for bar in begun:
                     bar.end, bar.fate = at, "failed over"
                 if not begun:  # not a byte of it came
-                    self._close(event.index, self._failing.get(event.index, at), at, "failed over")
+                    begin = self._failing.get(event.index, at)
+                    self._close(event.index, event.variant, begin, at, "failed over")
                 self._failing.pop(event.index, None)
                 self._tell(
                     at,
@@ -227,9 +232,8 @@ class _Reading:
                     bad=True,
                 )
 
-    def _close(self, index: int, begin: float, end: float, fate: Fate) -> None:
+    def _close(self, index: int, variant: int, begin: float, end: float, fate: Fate) -> None:
         """A segment of which nothing came."""
-        variant = self._variant_of(index)
         self.into.bars.append(
             Bar(index=index, variant=variant, name="", begin=begin, end=end, fate=fate)
         )
@@ -250,6 +254,13 @@ class _Reading:
         into.steps.append((at, rate))
         if event.decision is not None and event.decision.estimate is not None:
             into.estimates.append((at, event.decision.estimate.rate))
+
+    def _correct(self, event: VariantApplied) -> None:
+        """A segment asked for before a failover, and then of the variant chosen for a later one."""
+        for bar in reversed(self.into.bars):
+            if bar.index == event.index:
+                bar.variant = event.variant.index
+                return
 
     def _sound(self, at: float, event: FirstPcm) -> None:
         if self.into.first_pcm is None:
