@@ -313,12 +313,12 @@ def test_the_buffers_value_grows_ever_more_slowly(
 
 
 def test_a_decision_takes_at_most_200_microseconds() -> None:
-    """The best of many rounds: what the rule costs, not what else the machine does."""
+    """The best of many rounds of the thread's own time: what else the machine does is no matter."""
     rule, where = trained(*[1e3 * rate for rate in range(100, 900, 20)]), state(buffer=30.0)
     best = math.inf
     for _ in range(50):
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(10):
             rule.decide(where)
-        best = min(best, (time.perf_counter() - began) / 10)
+        best = min(best, (time.thread_time() - began) / 10)
     assert best <= 200e-6

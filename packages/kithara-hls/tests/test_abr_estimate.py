@@ -68,6 +68,43 @@ def test_small_segments_do_not_bias_it() -> None:
     assert first.estimate().samples == 0
 
 
+@pytest.mark.parametrize("seconds", [0.0003, 0.03])
+def test_a_burst_counts_the_wait_for_it(seconds: float) -> None:
+    """A proxy keeps each body until it is whole, and then sends it at once."""
+    estimator = ThroughputEstimator()
+    for size in (30_000, 60_000, 30_000, 120_000):
+        wait = 0.05 + 8 * size / 6e5
+        burst = DownloadSample(size=size, seconds=seconds, ttfb=wait, burst=True)
+        estimator.add(burst)
+        assert 4e5 < estimator.estimate().rate < 6e5
+        before = estimator.estimate()
+        estimator.add(replace(burst, ttfb=None))
+        assert estimator.estimate() == before
+    short = ThroughputEstimator()
+    short.add(DownloadSample(size=30_000, seconds=0.0003, ttfb=0.45))
+    assert short.estimate().rate == pytest.approx(5.3e5, rel=0.01)
+
+
+def test_a_burst_that_was_not_waited_for_is_quick() -> None:
+    estimator = ThroughputEstimator()
+    estimator.add(DownloadSample(size=60_000, seconds=0.004, ttfb=0.001, burst=True))
+    assert estimator.estimate().rate > 1e8
+
+
+def test_a_wait_of_many_round_trips_is_time_of_the_body() -> None:
+    estimator = ThroughputEstimator()
+    for _ in range(5):
+        estimator.add(DownloadSample(size=48_000, seconds=0.2, ttfb=6.0))
+    assert estimator.estimate().rate < 1e5
+    assert estimator.estimate().ttfb <= 1.5
+
+
+def test_a_path_that_sinks_slowly_is_not_steady() -> None:
+    steady, sinking = fed(*[2e5] * 60), fed(*[2e5 * 0.97**number for number in range(60)])
+    assert steady.estimate().spread < 0.05
+    assert sinking.estimate().spread > 0.2
+
+
 def test_bodies_in_no_time_and_bodies_of_nothing_do_no_harm() -> None:
     estimator = ThroughputEstimator()
     estimator.add(DownloadSample(size=50_000, seconds=0.0, ttfb=0.0))

@@ -15,6 +15,7 @@ def test_one_transfer_is_its_bytes_over_the_time_that_they_flow() -> None:
     assert sample is not None
     assert (sample.size, sample.seconds, sample.ttfb) == (3000, 2.0, 0.5)
     assert not sample.cached
+    assert not sample.burst
 
 
 def test_a_body_that_came_at_once_counts_whole() -> None:
@@ -23,6 +24,7 @@ def test_a_body_that_came_at_once_counts_whole() -> None:
     sample = transfer.end(10.501)
     assert sample is not None
     assert sample.size == 60_000
+    assert sample.burst
 
 
 def test_an_answer_that_waited_behind_another_body_has_no_time_of_its_own() -> None:

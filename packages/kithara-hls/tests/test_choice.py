@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -176,3 +177,35 @@ async def test_a_rule_that_chooses_what_it_may_not_is_told_to_who_reads(
             await asyncio.to_thread(session.reader().read)
         with pytest.raises(ValueError, match="none of"):
             await session.wait_complete()
+
+
+async def test_what_a_proxy_held_back_and_sent_at_once_tells_what_the_wait_was(
+    source: Open, server: Server, record: Record
+) -> None:
+    """Each body comes in one burst, when all of it has come to the proxy over 2 Mbit/s."""
+    bodies: dict[str, bytes] = {}
+    lines = ["#EXTM3U"]
+    for number, kbit in enumerate((64, 320, 8000)):
+        bodies |= {f"/{number}/{index}.ts": bytes(250 * kbit) for index in range(4)}
+        listed = [f"#EXTINF:2,\n{index}.ts" for index in range(4)]
+        bodies[f"/{number}/list.m3u8"] = "\n".join(["#EXTM3U", *listed, "#EXT-X-ENDLIST"]).encode()
+        lines.append(f"#EXT-X-STREAM-INF:BANDWIDTH={kbit}000\n/{number}/list.m3u8")
+    bodies["/master.m3u8"] = "\n".join(lines).encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                body = bodies[head.split()[1].decode()]
+                await asyncio.sleep(8 * len(body) / 2e6)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        async with source(f"http://127.0.0.1:{port}/master.m3u8", parallel=1) as session:
+            events = session.events()
+            await session.wait_complete()
+            seen = [event async for event in _until_over(session, events)]
+    chosen = [event.variant.index for event in seen if isinstance(event, VariantSelected)]
+    assert chosen[-1] == 1
+    assert max(chosen) == 1

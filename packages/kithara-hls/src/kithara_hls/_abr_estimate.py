@@ -15,12 +15,15 @@ _SPREAD_SAMPLES: Final = 40.0
 _START_RATE: Final = 400_000.0
 _START_SPREAD: Final = 0.2
 _START_TTFB: Final = 0.15
+_DRIFT: Final = 0.5  # how much of the way from the longest average counts as spread
 _TTFB_KEPT: Final = 0.8
+_LONGEST_TTFB: Final = 1.5  # seconds; who waits longer waits for more than two round trips
 _BURST: Final = (
     14_600  # bytes; TCP's initial window of ten packets comes at once, whatever the rate
 )
 _LONG: Final = 0.5  # seconds that tell enough, however few bytes came
 _SHORTEST: Final = 0.001  # seconds; keeps a body that came in no time from an infinite rate
+_TOO_FAST: Final = 20e6  # bit/s beyond which a body may have come out of a buffer on the way
 _MEMORY_SECONDS: Final = 20.0  # a fresh memory counts as much as a download of that length
 _MEMORY_HALF_LIFE: Final = 1800.0
 _MEMORY_DRIFT: Final = 0.1  # variance of the logarithm of the rate, per hour of age
@@ -53,7 +56,14 @@ class ThroughputEstimator:
     Each average weighs samples by their seconds, so it is bits over time; the half-lives reach
     from one segment to some minutes. A mix by their recent squared errors (exponential weights,
     as for prediction with expert advice) follows a path that jumps and rests on one that is
-    steady. The error of the mix itself is the spread. Time to first byte is no part of a rate.
+    steady. The error of the mix itself is the spread, or half of how far it is from the longest
+    average, if that is more: a path that sinks slowly is not a steady one.
+
+    Time to first byte is no part of a rate, unless it tells more than the body: beyond 1.5 s
+    something on the way has waited for the segment too, and what comes at once (in a burst, or
+    faster than 20 Mbit/s) in less time than its first byte took was there already, in a proxy or
+    in a window of TCP. Then the rate counts the wait, and is one that the path has at least. A
+    burst whose wait is not known tells nothing.
 
     Stretches of less than TCP's first burst are added up before they count, so small segments
     and playlists do not bias it. Cached samples change nothing, to the last bit.
@@ -69,6 +79,8 @@ class ThroughputEstimator:
         self._samples = 0
         self._size = 0
         self._seconds = 0.0
+        self._waited = 0.0
+        self._at_once = True
         if memory is not None:
             self._average(memory.rate, _MEMORY_SECONDS * 0.5 ** (memory.age / _MEMORY_HALF_LIFE))
             drift = _MEMORY_DRIFT * memory.age / 3600.0
@@ -77,18 +89,25 @@ class ThroughputEstimator:
 
     def add(self, sample: DownloadSample) -> None:
         """Learn from a stretch of the network."""
-        if sample.cached:
+        if sample.cached or (sample.burst and sample.ttfb is None):
             return
         if sample.ttfb is not None:
-            known = sample.ttfb if self._ttfb is None else self._ttfb
-            self._ttfb = _TTFB_KEPT * known + (1.0 - _TTFB_KEPT) * sample.ttfb
+            trip = min(sample.ttfb, _LONGEST_TTFB)
+            known = trip if self._ttfb is None else self._ttfb
+            self._ttfb = _TTFB_KEPT * known + (1.0 - _TTFB_KEPT) * trip
+            self._waited += trip
+            self._seconds += max(0.0, sample.ttfb - trip)
         self._size += max(0, sample.size)
         self._seconds += max(0.0, sample.seconds)
+        self._at_once = self._at_once and sample.burst
         if self._size == 0 or (self._size < _BURST and self._seconds < _LONG):
             return
-        seconds = max(self._seconds, _SHORTEST)
-        rate = 8.0 * self._size / seconds
-        self._size, self._seconds = 0, 0.0
+        size, seconds, waited, at_once = self._size, self._seconds, self._waited, self._at_once
+        self._size, self._seconds, self._waited, self._at_once = 0, 0.0, 0.0, True
+        if seconds < waited and (at_once or 8.0 * size > _TOO_FAST * seconds):
+            seconds += waited
+        seconds = max(seconds, _SHORTEST)
+        rate = 8.0 * size / seconds
         if self._known:
             self._judge(math.log(rate))
         self._average(rate, seconds)
@@ -96,9 +115,14 @@ class ThroughputEstimator:
 
     def estimate(self) -> Estimate:
         """What it believes now; a guess with ``samples`` 0 before the first download."""
+        rate, spread = _START_RATE, math.sqrt(self._squares / self._square_weight)
+        if self._known:
+            rate = self._rate()
+            drift = math.log(rate * self._weights[-1] / self._averages[-1])
+            spread = max(spread, _DRIFT * abs(drift))
         return Estimate(
-            rate=self._rate() if self._known else _START_RATE,
-            spread=math.sqrt(self._squares / self._square_weight),
+            rate=rate,
+            spread=spread,
             ttfb=_START_TTFB if self._ttfb is None else self._ttfb,
             samples=self._samples,
         )

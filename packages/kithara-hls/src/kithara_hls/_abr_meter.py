@@ -16,7 +16,7 @@ class TransferMeter:
     the network are reported here; what the cache serves is not.
 
     The piece with which an idle path begins to flow was on its way before its clock ran, so it
-    does not count, unless all came at once.
+    does not count, unless all came at once: such a sample is a burst.
     """
 
     def __init__(self) -> None:
@@ -61,8 +61,9 @@ class TransferMeter:
         return self._sample(ttfb)
 
     def _sample(self, ttfb: float | None) -> DownloadSample:
-        size = self._size - (self._unclocked if self._busy >= _SHORTEST else 0)
-        sample = DownloadSample(size=size, seconds=self._busy, ttfb=ttfb)
+        burst = self._busy < _SHORTEST
+        size = self._size - (0 if burst else self._unclocked)
+        sample = DownloadSample(size=size, seconds=self._busy, ttfb=ttfb, burst=burst)
         self._size, self._unclocked, self._busy = 0, 0, 0.0
         return sample
 

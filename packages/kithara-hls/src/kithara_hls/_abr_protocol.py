@@ -78,12 +78,15 @@ class DownloadSample:
         ttfb: seconds from the request to its first byte of body; None where the stretch has
             none of its own, or the answer may have waited behind another one.
         cached: the bytes came from the cache; such a sample tells nothing about the network.
+        burst: all came at once, as what a proxy or the first window of TCP held back does;
+            ``seconds`` is then too short to tell a rate.
     """
 
     size: int
     seconds: float
     ttfb: float | None = None
     cached: bool = False
+    burst: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
