@@ -14,9 +14,9 @@ from kithara_net._stall import StallWatch
 from kithara_net._trace import BytesReceived, Trace
 from kithara_net._urls import shown
 
-READ_SIZE = 512 * 1024
-"""Bytes that one read of the socket may bring. Twice what asyncio asks for by itself: each piece
-wakes a chain of tasks and a thread up to the disk, which costs as much as copying 256 KiB."""
+READ_SIZE = 384 * 1024
+"""Bytes that one read of the socket may bring. More than asyncio asks for by itself: each piece
+wakes a chain of tasks and a thread up to the disk. With more still, paused bodies hold too much."""
 
 
 class Body:
