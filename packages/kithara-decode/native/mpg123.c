@@ -7,14 +7,16 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* Small frames reach back over more than the four frames that libmpg123 decodes before a target. */
-enum { MAX_CHANNELS = 2, PREFRAMES = 32 };
+/* How many frames are decoded before a target: as far as a frame can reach back for its bits, where
+ * the smallest ones hold 58 bytes of them (MPEG-1), or one (MPEG-2), of the 511 or 255 there are. */
+enum { MAX_CHANNELS = 2, PREFRAMES = 32, PREFRAMES_2 = 272, SAMPLES_1 = 1152 };
 
 typedef struct {
     mpg123_handle *handle;
     unsigned char *frame; /* the rest of the last frame, in the handle's own buffer */
     size_t held;          /* in bytes */
     off_t due;            /* the byte where the next frame should begin; -1: anywhere */
+    int before;           /* frames decoded before a seek's target */
     kd_frames frames;
 } mpg123_state;
 
@@ -103,7 +105,7 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     state->held = 0;
     state->due = -1;
     if (frame < decoder->frames)
-        kd_point_to(&state->frames, state->handle, decoder->input, frame, PREFRAMES + 2);
+        kd_point_to(&state->frames, state->handle, decoder->input, frame, state->before + 2);
     off_t reached = mpg123_seek(state->handle, (off_t)(frame - probe), SEEK_SET);
     if (reached < 0)
         kd_fail(decoder, KD_CORRUPT, mpg123_strerror(state->handle));
@@ -155,7 +157,6 @@ kd_decoder *kd_open_mpg123(kd_input *input)
     int channels = 0, encoding = 0;
     if (mpg123_param(handle, MPG123_FLAGS, flags, 0.0) != MPG123_OK ||
         mpg123_param(handle, MPG123_RESYNC_LIMIT, -1, 0.0) != MPG123_OK ||
-        mpg123_param(handle, MPG123_PREFRAMES, PREFRAMES, 0.0) != MPG123_OK ||
         mpg123_replace_reader_handle(handle, read_bytes, seek_bytes, NULL) != MPG123_OK ||
         mpg123_open_handle(handle, input) != MPG123_OK ||
         mpg123_getformat(handle, &rate, &channels, &encoding) != MPG123_OK)
@@ -164,6 +165,9 @@ kd_decoder *kd_open_mpg123(kd_input *input)
         return kd_fail(decoder, KD_UNSUPPORTED, "this libmpg123 was built without 32-bit float output");
     decoder->sample_rate = (int32_t)rate;
     decoder->channels = channels;
+    state->before = mpg123_spf(handle) == SAMPLES_1 ? PREFRAMES : PREFRAMES_2;
+    if (mpg123_param(handle, MPG123_PREFRAMES, state->before, 0.0) != MPG123_OK)
+        return kd_fail(decoder, KD_CORRUPT, mpg123_strerror(handle));
     off_t length = mpg123_length(handle);
     decoder->frames = length > 0 ? (int64_t)length : -1;
     return decoder;

@@ -3,7 +3,8 @@
  * libmpg123 reads the header of every frame up to a target that it has not passed yet. Where all
  * frames have one size but for the padding, a place is computed instead, and believed only if
  * headers stand there. What the file says of itself must agree: its Info tag counts as many bytes
- * as that many frames of this size have. */
+ * as that many frames of this size have, and the file ends there, or has a tag there. So nothing
+ * was cut out or pasted in, which whole frames too little or too much would hide. */
 #include "mpg123_index.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum {
     HEADER_BYTES = 4,
     MOST_FRAME_BYTES = 1441,
     TAG_BYTES = 16,     /* "Info", flags, frames, bytes */
+    ID3V1_BYTES = 128,
     WINDOW_BYTES = HEADERS * MOST_FRAME_BYTES + HEADER_BYTES + 2
 };
 
@@ -30,20 +32,41 @@ static int64_t read_at(kd_input *input, int64_t offset, unsigned char *out, int6
     return kd_input_seek(input, offset, SEEK_SET) == offset ? kd_input_read(input, out, size) : -1;
 }
 
-/* How many frames and bytes the Info tag just before `start` counts; 0 if there is none. */
-static int read_info(kd_input *input, int64_t start, int64_t *frames, int64_t *bytes)
+/* How many frames and bytes the Info tag just before the first frame counts, and where its own frame
+ * begins, from which it counts; 0 if there is none. */
+static int read_info(const kd_frames *all, kd_input *input, int64_t *frames, int64_t *bytes,
+                     int64_t *begin)
 {
     unsigned char before[MOST_FRAME_BYTES];
-    int64_t size = start < MOST_FRAME_BYTES ? start : MOST_FRAME_BYTES;
-    if (read_at(input, start - size, before, size) != size)
+    int64_t size = all->start < MOST_FRAME_BYTES ? all->start : MOST_FRAME_BYTES;
+    int mono = (all->header[3] & 0xC0) == 0xC0, version_1 = (all->header[1] & 8) != 0;
+    int side = version_1 ? (mono ? 17 : 32) : (mono ? 9 : 17);
+    if (read_at(input, all->start - size, before, size) != size)
         return 0;
     for (int64_t at = 0; at + TAG_BYTES <= size; at++) {
         if (memcmp(before + at, "Info", 4) == 0 && (before[at + 7] & 3) == 3) {
             *frames = number(before + at + 8);
             *bytes = number(before + at + 12);
+            *begin = all->start - size + at - HEADER_BYTES - side;
             return 1;
         }
     }
+    return 0;
+}
+
+/* Whether nothing but tags lies behind a place. */
+static int is_end(kd_input *input, int64_t place)
+{
+    static const char *const tags[] = {"TAG", "APETAGEX", "LYRICSBEGIN", "ID3"};
+    int64_t rest = kd_input_length(input) - place;
+    if (rest == 0 || rest == ID3V1_BYTES) /* not worth a read so far away */
+        return 1;
+    char there[16] = {0};
+    if (rest < 0 || read_at(input, place, (unsigned char *)there, sizeof there - 1) <= 0)
+        return 0;
+    for (size_t index = 0; index < sizeof tags / sizeof *tags; index++)
+        if (strncmp(there, tags[index], strlen(tags[index])) == 0)
+            return 1;
     return 0;
 }
 
@@ -58,14 +81,15 @@ static int is_uniform(kd_frames *all, mpg123_handle *handle, kd_input *input)
     struct mpg123_frameinfo info;
     off_t *offsets = NULL, step = 0;
     size_t fill = 0;
-    int64_t frames = 0, bytes = 0;
+    int64_t frames = 0, bytes = 0, begin = 0;
     if (mpg123_info(handle, &info) != MPG123_OK || info.layer != 3 || info.bitrate <= 0 ||
         mpg123_index(handle, &offsets, &step, &fill) != MPG123_OK || fill == 0)
         return 0;
     all->start = offsets[0];
     all->samples = mpg123_spf(handle);
     if (all->samples <= 0 || read_at(input, all->start, all->header, HEADER_BYTES) != HEADER_BYTES ||
-        !read_info(input, all->start, &frames, &bytes) || frames < LEAST_FRAMES)
+        !read_info(all, input, &frames, &bytes, &begin) || frames < LEAST_FRAMES ||
+        !is_end(input, begin + bytes))
         return 0;
     /* A frame of n samples has n / 8 bits per bit per sample. */
     all->bytes = (int64_t)all->samples / 8 * info.bitrate * 1000;

@@ -4,6 +4,7 @@
 
 Needs the ffmpeg command line once, for the seeds. With the C side under AddressSanitizer: see
 "Fuzzing" in the README. A run that crashes or hangs is repeated by its number: --first N --runs 1.
+With --steady all are MPEG audio of one bit rate, so long that the places of seeks are computed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from decode_files import Media, Seekable, Unseekable
 
 from kithara_decode import AudioStream, DecodeError, SpanFiles, open_decoder
 from kithara_decode._pcm import SampleType
+from kithara_decode._sniff import _BITRATES
 
 HANG_SECONDS = 30
 MOST_FRAMES = 100_000
@@ -88,6 +90,45 @@ def mutated(rng: random.Random, kinds: list[bytes]) -> bytes:
     return bytes(content)
 
 
+def steady(rng: random.Random) -> bytes:
+    """Make MPEG audio of one bit rate, or nearly so, with a tag that may lie, and other bytes."""
+    version, layer = rng.choice((3, 2, 0)), rng.choice((1, 2, 3, 3, 3, 3))  # as headers name them
+    rate_index, mono = rng.randrange(3), rng.random() < 0.5
+    rate = (44100, 48000, 32000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
+    bitrates = _BITRATES[version == 3, layer]
+    body = rng.choice((b"\0", rng.randbytes(97).replace(b"\xff", b"\0"))) * 1500
+
+    def frame(index: int, padding: int, content: bytes) -> bytes:
+        head = 0xFFE10000 | version << 19 | (4 - layer) << 17 | (index + 1) << 12
+        head |= rate_index << 10 | padding << 9 | mono * 0xC0
+        slot, slots = (4, 12) if layer == 1 else (1, 72 if layer == 3 and version != 3 else 144)
+        size = (slots * bitrates[index] * 1000 // rate + padding) * slot
+        return (head.to_bytes(4) + content + body)[:size]
+
+    index, frames = rng.randrange(14), rng.choice((1990, 2000, 2001, 2100, 2600))
+    steps = rng.choice((0, 0, 1, 7, 49, 50))  # of the padding
+    short, long = frame(index, 0, b""), frame(index, 1, b"")
+    parts = [long if n * steps % 50 < steps else short for n in range(frames)]
+    if rng.random() < 0.2:  # not of one bit rate at all
+        del parts[rng.randrange(frames) :: rng.choice((2, 3, 1000))]
+        other, every = frame(rng.randrange(14), 0, b""), rng.choice((2, 3, 900))
+        parts[::every] = [other] * len(parts[::every])
+    for _ in range(rng.choice((0, 0, 0, 1, 3))):
+        parts.insert(rng.randrange(frames), rng.randbytes(rng.choice((1, 104, 417, 3000))))
+    if rng.random() < 0.8:
+        counts = [len(parts), sum(map(len, parts))]
+        if rng.random() < 0.3:
+            lie = rng.choice((1.0, 0.5, 1.001, 2.0, 100.0))
+            counts = [int(count * rng.choice((lie, lie, 1))) for count in counts]
+        told = b"".join(min(count, 2**32 - 1).to_bytes(4) for count in counts)
+        side = {(True, True): 17, (True, False): 32, (False, True): 9}.get((version == 3, mono), 17)
+        tag = rng.choice((b"Info", b"Info", b"Info", b"Xing")) + (3).to_bytes(4) + told
+        parts.insert(0, frame(13, 0, bytes(side) + tag + bytes(100)))
+    ends = (b"TAG" + bytes(125), b"APETAGEX" + bytes(24), b"ID3\4\0\0\0\0\0\x10" + bytes(16))
+    parts += rng.sample(ends, rng.choice((0, 0, 1, 3)))
+    return b"".join(parts) * rng.choice((1, 1, 1, 1, 2))
+
+
 def decode(rng: random.Random, content: bytes) -> None:
     file_type = rng.choice((Seekable, Seekable, Unseekable))
     dtype: SampleType = rng.choice(get_args(SampleType))
@@ -143,9 +184,10 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first run")
     parser.add_argument("--seconds", type=float, default=600.0, help="stop after so long")
     parser.add_argument("--av", action="store_true", help="what PyAV decodes, too")
+    parser.add_argument("--steady", action="store_true", help="long MP3 of one bit rate alone")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        kinds = seeds(Path(folder), av=arguments.av)
+        kinds = [] if arguments.steady else seeds(Path(folder), av=arguments.av)
     faulthandler.enable()
     began = time.monotonic()
     number = arguments.first
@@ -155,7 +197,10 @@ def main() -> None:
         rng = random.Random(number)
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         try:
-            if rng.random() < 0.2:
+            if arguments.steady:
+                content = steady(rng)
+                decode(rng, mutated(rng, [content]) if rng.random() < 0.5 else content)
+            elif rng.random() < 0.2:
                 kind = rng.choice(kinds)  # of one kind, so that a codec may go on
                 play(rng, [mutated(rng, [kind]) for _ in range(rng.randrange(1, 4))])
             else:

@@ -45,6 +45,13 @@ def test_what_ffmpeg_writes(
     assert sniff(Input(Unseekable(ID3 + content, step=7))) == container
 
 
+def test_mpeg_audio_in_a_wav_file_is_mpeg_audio(media: Media) -> None:
+    content = media.coded("sniff-mp3.wav", "-c:a", "libmp3lame", frames=30_000).read_bytes()
+    source = Input(io.BytesIO(content))
+    assert sniff(source) == "mp3"
+    assert source.head(2) == b"\xff\xfb"
+
+
 @pytest.mark.parametrize("junk", [1, 3_000, 200_000])
 @pytest.mark.parametrize("name", ["sniff.mp3", "sniff.aac"])
 def test_frames_behind_junk(media: Media, name: str, junk: int) -> None:

@@ -251,8 +251,10 @@ class DecodeLoop:
             self._preroll = lead.converges
             return self._go_by_time(source, seconds)
         if begin and self._axis.is_empty and not lead.sure and not measured:
-            # If that fails, what was asked for may do; if it does not, it tells why itself.
-            with suppress(Exception):  # a source's own errors are unknown here
+            # The start may be out of reach, and the place asked for not; if that is, too, it tells
+            # why itself. Opening raises DecodeError, but the source's own reads anything: their
+            # errors come out of here as they are, and this package knows none of those types.
+            with suppress(Exception):
                 self._measure_start(source)
             return self._go_by_time(source, seconds, measured=True)
         own, untold = span.own_place(begin), lead.untold * span.ratio

@@ -1,7 +1,7 @@
 """WAV, AIFF, CAF, W64, RF64 and AU through libsndfile."""
 
 from ._backend import Backend
-from ._errors import CorruptAudio
+from ._errors import CorruptAudio, UnsupportedFormat
 from ._input import HEAD_BYTES, Input
 from ._native_decoder import HEADER_BYTES, NativeDecoder
 from ._options import Options
@@ -10,6 +10,7 @@ from ._sound_extent import SoundExtent, sound_extent
 
 FIRST_LOOK = 4096  # more is asked for only when the samples begin later
 FIRST_BLOCK = 65536  # more than any codec reads of its samples to be opened
+MAGICS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"riff", b".snd", b"dns.")
 CHUNKS_AFTER_DATA = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"smpl", b"PEAK")
 
 
@@ -46,6 +47,8 @@ class SndfileDecoder(NativeDecoder):
 def _find_sound(source: Input, container: str) -> SoundExtent | None:
     """Find the samples in the head; make an untold data size of WAV mean "up to the end"."""
     head = source.head(FIRST_LOOK)
+    if not head.startswith(MAGICS):  # libsndfile would try all it knows, and its MP3 is not exact
+        raise UnsupportedFormat(f"the input is no {container} file", container=None)
     extent = sound_extent(head)
     if extent is None:
         head = source.head()

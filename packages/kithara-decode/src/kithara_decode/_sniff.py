@@ -4,8 +4,10 @@ import struct
 
 from ._id3 import id3v2_raw_texts, id3v2_size, id3v2_texts
 from ._input import HEAD_BYTES, Input
+from ._sound_extent import sound_extent
 
 SCAN_BYTES = 262144  # how far behind junk an MPEG or ADTS stream is looked for
+_MPEG_IN_WAV = (b"\x50\0", b"\x55\0")  # the format tags of layers I and II, and of layer III
 _MP4_BOXES = frozenset(b"ftyp styp moov moof mdat sidx free skip wide emsg prft".split())
 _BITRATES = {  # kbit/s by (MPEG-1, layer), index 1..14
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -20,8 +22,8 @@ _BITRATES = {  # kbit/s by (MPEG-1, layer), index 1..14
 def sniff(source: Input) -> str | None:
     """Name the container, after moving the input's base behind its ID3v2 tags.
 
-    Answers "html" and "hls" for what is no audio but often comes in its place, None for nothing
-    known, "" for an empty input.
+    A WAV file around MPEG audio is passed by in the same way. Answers "html" and "hls" for what is
+    no audio but often comes in its place, None for nothing known, "" for an empty input.
     """
     while len(head := source.head(10)) == 10 and (size := id3v2_size(head)):
         tag = source.head(min(size, HEAD_BYTES))
@@ -32,6 +34,11 @@ def sniff(source: Input) -> str | None:
     if not head:
         return ""
     container = _by_magic(head)
+    if container == "wav" and head[12:16] == b"fmt " and head[20:22] in _MPEG_IN_WAV:
+        extent = sound_extent(source.head())
+        if extent is not None:
+            source.skip(extent.start)
+            return "mp3"
     if container is None:
         container = find_frames(head, at_end=len(head) < 4096)
     if container is None and len(head) == 4096:
