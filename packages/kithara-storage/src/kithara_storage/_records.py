@@ -25,8 +25,8 @@ _MAGIC = b"KTHR"
 _VERSION = 1
 _HEADER = struct.Struct("<4sHHI16s16s")  # magic, version, record size, size of facts, ids
 _CRC = struct.Struct("<I")
-_RECORD = struct.Struct("<BxxxIQQI")  # kind, crc of the bytes, two numbers, crc of the record
-_FIELDS = struct.Struct("<BxxxIQQ")
+_FIELDS = struct.Struct("<BxxxIQQ")  # kind, crc of the bytes, two numbers
+_RECORD = struct.Struct("<BxxxIQQI")  # the same, and the crc of the record
 _SPLIT = struct.Struct("<24sI")
 _EXTENT, _BARRIER, _LENGTH, _VALIDATED = 1, 2, 3, 4
 _MAX_FACTS = 4000  # with the header, one page
@@ -100,24 +100,25 @@ def decode_header(data: bytes) -> tuple[Header, int] | None:
 
 def encode_extents(header: Header, extents: Iterable[Extent]) -> bytes:
     """Record bytes that are in the part."""
+    seed = header.seed
     return b"".join(
-        _encode(header, _EXTENT, crc, start, stop - start) for start, stop, crc in extents
+        _encode(seed, _EXTENT, crc, start, stop - start) for start, stop, crc in extents
     )
 
 
 def encode_barrier(header: Header, covered: int) -> bytes:
     """Record that the bytes of all records before `covered` (a place in the journal) are safe."""
-    return _encode(header, _BARRIER, 0, covered, 0)
+    return _encode(header.seed, _BARRIER, 0, covered, 0)
 
 
 def encode_length(header: Header, length: int) -> bytes:
     """Record the length of the resource."""
-    return _encode(header, _LENGTH, 0, length, 0)
+    return _encode(header.seed, _LENGTH, 0, length, 0)
 
 
 def encode_validated(header: Header, seconds: int) -> bytes:
     """Record that the origin confirmed this version, in seconds since 1970."""
-    return _encode(header, _VALIDATED, 0, seconds, 0)
+    return _encode(header.seed, _VALIDATED, 0, seconds, 0)
 
 
 def encode_commit(log: Log) -> bytes:
@@ -194,9 +195,9 @@ def coalesced(extents: Iterable[Extent]) -> RangeSet:
     )
 
 
-def _encode(header: Header, kind: int, crc: int, first: int, second: int) -> bytes:
-    record = _RECORD.pack(kind, crc, first, second, 0)[:24]
-    return record + _CRC.pack(zlib.crc32(record, header.seed))
+def _encode(seed: int, kind: int, crc: int, first: int, second: int) -> bytes:
+    record = _FIELDS.pack(kind, crc, first, second)
+    return record + _CRC.pack(zlib.crc32(record, seed))
 
 
 def _sound(seed: int, data: bytes) -> int:
