@@ -216,6 +216,7 @@ async def test_a_body_that_breaks_again_and_again(server: Server, source: Open, 
     async with source(server.url("/a.mp3")) as session:
         assert await read(session) == FAULT_CONTENT
         await session.wait_complete()
+        assert session.stats.retries >= breaks  # a busy machine may add a stall
 
 
 async def test_a_file_that_shrank_is_another_one(server: Server, source: Open) -> None:

@@ -68,3 +68,16 @@ async def test_an_error_of_the_trace_ends_the_request(server: Server) -> None:
         with pytest.raises(LookupError, match="no room"):
             await client.get_bytes(server.url("/a"))
         await server.wait_for(lambda: server.connections == 0)
+
+
+async def test_each_user_of_one_net_is_told_of_his_own(server: Server) -> None:
+    mine: list[TraceEvent] = []
+    everything: list[TraceEvent] = []
+    for path in ("/a", "/b"):
+        server.add(path, WHOLE, script=[{"status": 503}])
+    async with HttpClient() as client:
+        net = RetryNet(client, trace=everything.append, _sleep=no_wait)
+        assert (await net.traced(mine.append).get_bytes(server.url("/a"))).body == WHOLE
+        assert (await net.get_bytes(server.url("/b"))).body == WHOLE
+    assert [event.url for event in mine] == [server.url("/a")]
+    assert [event.url for event in everything] == [server.url("/a"), server.url("/b")]

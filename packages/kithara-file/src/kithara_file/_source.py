@@ -97,7 +97,9 @@ class FileSource:
             store = owned.enter_context(MemoryAssetStore())
         if net is None:
             client = await owned.enter_async_context(HttpClient())
-            net = RetryNet(client, trace=retried)
+            net = RetryNet(client)
+        if isinstance(net, RetryNet):
+            net = net.traced(retried)
         told = partial(channel.publish_soon, asyncio.get_running_loop())
         spilling = SpillingAssets(store, told)
         owned.callback(spilling.close)

@@ -14,7 +14,7 @@ from kithara_net._headers import HeaderMap
 from kithara_net._models import FetchedBytes, RangeSpec, ResponseHead, RetryPolicy
 from kithara_net._protocols import MAX_BYTES, ByteStream, Net
 from kithara_net._resume import ResumedBody, Terms
-from kithara_net._trace import Trace
+from kithara_net._trace import Trace, TraceEvent
 from kithara_net._urls import shown
 
 T = TypeVar("T")
@@ -40,6 +40,17 @@ class RetryNet:
     ) -> None:
         self._net = net
         self._terms = Terms(net, policy if policy is not None else RetryPolicy(), _sleep, trace)
+
+    def traced(self, trace: Trace) -> RetryNet:
+        """The same net for one of its users, whose events are told to `trace` as well."""
+        terms = self._terms
+
+        def both(event: TraceEvent) -> None:
+            if terms.trace is not None:
+                terms.trace(event)
+            trace(event)
+
+        return RetryNet(self._net, terms.policy, trace=both, _sleep=terms.sleep)
 
     async def get_bytes(
         self,
