@@ -74,6 +74,8 @@ async def work(store: DiskAssetStore, dice: random.Random) -> None:
     elif action < 0.95:
         with store.lease(asset_root):
             await use(store, ResourceKey(asset_root, "0.bin"), dice)
+            if not (store.root / asset_root).is_dir():
+                raise SystemExit(f"{asset_root} was removed while it was leased")
     elif action < 0.98:
         try:
             store.delete_asset(asset_root)

@@ -75,6 +75,7 @@ def check(root: Path) -> None:
         assert [asset.asset_root for asset in found if asset.leased] == []
         pinned = {asset.asset_root for asset in found if asset.pinned}
         assert set(worker.PINNED) <= pinned
+        assert all((root / asset_root / "0.bin").exists() for asset_root in worker.PINNED)
         assert len(found) <= config.max_assets * 1.05
         assert sum(asset.bytes for asset in found) <= config.max_bytes * 1.05
         assert store.usage().bytes == sum(asset.bytes for asset in found)
