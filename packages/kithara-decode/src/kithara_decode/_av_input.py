@@ -40,6 +40,10 @@ class DamagedPacket:
     seconds: Fraction
 
 
+class NoAudioFrame(CorruptAudio):
+    """An input that is set up for audio and holds none: between spans of a stream, no error."""
+
+
 class AvFile:
     """Gives FFmpeg read, seek and tell; keeps the first exception and then pretends to have ended.
 
@@ -133,7 +137,7 @@ class AvInput:
         while isinstance(frame := self.next_frame(), DamagedPacket):
             self.damaged_at_start = True
         if frame is None:
-            raise CorruptAudio(f"the {self._name} input holds no audio frame", container=self._name)
+            raise self._no_audio()
         return frame
 
     def next_frame(self) -> AudioFrame | DamagedPacket | None:
@@ -220,6 +224,9 @@ class AvInput:
 
     def _choose_stream(self, av: ModuleType) -> AudioStream:
         stream: AudioStream | None = self._container.streams.best("audio")
+        announced = any(other.codec_context for other in self._container.streams.audio)
+        if stream is None and announced:  # but no packet came
+            raise self._no_audio()
         if stream is None or stream.codec_context is None:
             raise UnsupportedFormat(
                 f"the {self._name} input has no audio stream that FFmpeg decodes",
@@ -258,6 +265,9 @@ class AvInput:
         if frames:
             self._began = True
         return frames
+
+    def _no_audio(self) -> NoAudioFrame:
+        return NoAudioFrame(f"the {self._name} input holds no audio frame", container=self._name)
 
     def _raise(self, exc: Exception, what: str) -> NoReturn:
         self._raise_kept()

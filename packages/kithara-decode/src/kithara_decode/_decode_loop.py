@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ._av_input import NoAudioFrame
 from ._chunk_queue import ChunkQueue, Opened
 from ._errors import FormatChanged, SeekRefused
 from ._frame_axis import FrameAxis, Lead
@@ -119,11 +120,7 @@ class DecodeLoop:
         before = self._span
         self._queue.hand_over()
         try:
-            file = next(self._files or iter(()), None)
-            # Asked before: a file that was read to its end when it was opened tells nothing more.
-            seconds: Fraction | None = getattr(file, "seconds", None)
-            silence = _silence(file)
-            span = None if file is None else self._open(file)
+            span, seconds, silence = self._next_with_sound()
         except BaseException:
             self._finish(before)
             self._drop_spans()  # the iterator is through, or beyond the span
@@ -131,7 +128,7 @@ class DecodeLoop:
         if span is None:
             self._finish(before)
             if before is not None:
-                silence = getattr(self._source, "silence_at_end", Fraction(0))
+                silence += getattr(self._source, "silence_at_end", Fraction(0))
                 self._fill(round(silence * before.output.sample_rate), before)
             if isinstance(self._source, SpanFiles):
                 self._drop_spans()  # the last span's file may be closed by now
@@ -146,6 +143,24 @@ class DecodeLoop:
             if before is not None:
                 before.close()
         return span
+
+    def _next_with_sound(self) -> tuple[SpanDecoding | None, Fraction | None, Fraction]:
+        """Open the next file; its own time, the silence before it.
+
+        A segment without any sound is passed over, as players do; one alone is an error.
+        """
+        silence, empty = Fraction(0), None
+        while (file := next(self._files or iter(()), None)) is not None:
+            # Asked before: a file that was read to its end when it was opened tells nothing more.
+            seconds: Fraction | None = getattr(file, "seconds", None)
+            silence += getattr(file, "silence", Fraction(0))
+            try:
+                return self._open(file), seconds, silence
+            except NoAudioFrame as exc:
+                empty = exc
+        if empty is not None and self._output is None:
+            raise empty
+        return None, None, silence
 
     def _open(self, file: File) -> SpanDecoding:
         timeline = getattr(file, "timeline", 0)
@@ -242,10 +257,13 @@ class DecodeLoop:
         if begin is None:
             return False
         self._start_spans()
-        if (file := next(self._files or iter(()), None)) is None:
+        span, own_seconds, told = self._next_with_sound()
+        if span is None:
             return True
-        told = _silence(file)
-        span = self._span = self._open(file)
+        self._span = span
+        if own_seconds is not None:
+            told += own_seconds - begin  # of segments without sound
+            begin = own_seconds
         lead = span.decoder.lead
         if lead.converges > self._preroll:
             self._preroll = lead.converges
@@ -294,12 +312,6 @@ class DecodeLoop:
                 self._start_spans()
             elif target < self._frame:
                 raise
-
-
-def _silence(file: File | None) -> Fraction:
-    """Return the seconds that are left out before a file."""
-    silence: Fraction = getattr(file, "silence", Fraction(0))
-    return silence
 
 
 def _files(source: SpanFiles | BinaryFile) -> Iterator[File]:
