@@ -115,7 +115,7 @@ def switches(chosen: Sequence[int]) -> int:
 
 
 @pytest.mark.parametrize("rtt", [0.02, 0.2, 0.6])
-@pytest.mark.parametrize("kbit", [60, 80, 120, 150, 180, 220, 300, 380, 600, 900, 1600, 5000])
+@pytest.mark.parametrize("kbit", [60, 80, 120, 150, 180, 220, 300, 380, 600, 900, 1100, 5000])
 @pytest.mark.parametrize("segment", [2.0, 6.0, 10.0])
 @pytest.mark.parametrize("ladder", [AAC, AAC_FLAC], ids=["aac", "flac"])
 def test_a_steady_line_is_settled_on_and_stays_quiet(
@@ -138,6 +138,18 @@ def test_a_steady_line_is_settled_on_and_stays_quiet(
             assert listening.stalled <= (0.5 if ladder is AAC else 2.0)
         fitting = [n for n, v in enumerate(ladder) if v.bitrate <= 0.8 * carried]
         assert chosen[-1] >= max(fitting, default=0) - 1
+
+
+@pytest.mark.parametrize("kbit", [120, 180, 260, 300, 340])
+@pytest.mark.parametrize(("interval", "most"), [(0.0, 7), (60.0, 3)])
+def test_a_short_read_ahead_alternates_no_more_than_is_told(
+    kbit: int, interval: float, most: int
+) -> None:
+    rule = AbrController(AbrSettings(min_switch_interval=interval))
+    listening = Listening(rule, 1e3 * kbit, 0.2, 10.0, 30.0)
+    listening.play(300.0)
+    assert switches(listening.chosen[3:]) <= most
+    assert listening.stalled <= 0.5
 
 
 def test_audio_over_150_kbit_steps_down_and_up_again() -> None:

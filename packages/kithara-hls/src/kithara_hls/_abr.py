@@ -34,8 +34,9 @@ class AbrController:
     ``merit = T log2(r) - switch - E[10 max(0, d - b) + V(b + T) - V(b - d + T)]`` (5 instead of 10
     before the first sound), where the expectation is over the spread of the estimate and V is
     `BufferValue`. It is the myopic form of the Bellman equation of the stream: V stands for all
-    that comes later. A step up must also be one that the line carries; the less steady the line,
-    the more it may exceed its rate, for then the buffer and not the line decides.
+    that comes later. A step up must also be one that the line carries; the less steady the line
+    and the fuller the buffer, the more it may exceed its rate, for then the buffer and not the
+    line decides.
 
     Once there is an estimate, only ratios of rates matter. More throughput, or more buffer, all
     else equal, never lowers the choice, except that ``min_switch_interval`` holds a switch back
@@ -128,7 +129,8 @@ class AbrController:
         slowness = [math.exp(-spread * (z + spread / 2.0)) / rate for z in _OUTCOMES]
         lowest = state.variants[state.candidates[0]].bitrate
         before = state.variants[state.current].bitrate if state.current is not None else None
-        carried = rate * (1.0 - spread + (spread / _STEADY) ** 3)
+        reserve = min(1.0, 2.0 * state.buffer / self._goal(state)) ** 2
+        carried = rate * (1.0 - spread + reserve * (spread / _STEADY) ** 3)
         carried *= max(0.1, 1.0 - estimate.ttfb / segment) if segment > 0.0 else 1.0
         price = segment / _FULL_SWITCH
         merits: list[float | None] = [None] * len(state.variants)
@@ -149,11 +151,15 @@ class AbrController:
 
     def _value(self, state: AbrState, estimate: Estimate) -> BufferValue:
         return BufferValue.of(
-            goal=max(state.buffer_goal, state.segment, 1.0),
+            goal=self._goal(state),
             spread=estimate.spread,
             segment=state.segment,
             remaining=state.remaining,
         )
+
+    @staticmethod
+    def _goal(state: AbrState) -> float:
+        return max(state.buffer_goal, state.segment, 1.0)
 
     @staticmethod
     def _loss(state: AbrState, value: BufferValue, seconds: float) -> float:

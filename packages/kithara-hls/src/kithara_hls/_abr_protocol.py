@@ -197,7 +197,10 @@ class AbrSettings:
         min_switch_interval: seconds between two switches; a step down that spares a stall, or
             away from a variant that is gone, is made at once. More than 0 costs quality.
         buffer_goal: seconds of media to read ahead. Longer is better in every respect, at the
-            price of what a skip throws away.
+            price of what a skip throws away. From 60 seconds on a steady line settles on a
+            bitrate; with less than that, or than six segments, a line between two of them may be
+            alternated, up to seven switches in five minutes, or three with a
+            ``min_switch_interval`` of 60.
         min_bitrate: bit/s; lower variants are chosen only if none of the others is available.
         max_bitrate: bit/s; higher variants are never chosen.
         allowed_codecs: prefixes of codec names such as "mp4a" or "flac"; a variant with a codec
