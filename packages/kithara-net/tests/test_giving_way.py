@@ -7,6 +7,7 @@ import pytest
 
 from kithara_net import BodyTruncated, HttpClient, NetOptions, RetryNet, RetryPolicy
 from kithara_net import _giving_way as giving_way
+from kithara_net._body import Body
 from kithara_net.testing import GeneratedContent, Server, pattern_bytes
 
 SIZE = 10_000_000  # more than what is on its way while nobody reads
@@ -77,3 +78,33 @@ async def test_one_that_somebody_waits_for_stays(
             asyncio.get_running_loop().call_later(0.05, resource.release)
             assert b"".join([piece async for piece in body]) == pattern_bytes(0, 2000)
         await other
+
+
+async def test_unread_is_counted_from_the_last_piece(server: Server) -> None:
+    now = 100.0
+    resource = server.add("/slow", GeneratedContent(2000), stall_after=1000)
+    async with HttpClient() as client, client.stream(server.url("/slow")) as body:
+        assert isinstance(body, Body)
+        body._time = lambda: now
+        pieces = aiter(body)
+        await anext(pieces)
+        now += 3
+        assert body.unread_seconds == 3
+        waiting = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0)
+        assert body.unread_seconds == 0
+        resource.release()
+        await waiting
+        now += 1
+        assert body.unread_seconds == 1
+
+
+async def test_one_from_elsewhere_stays(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giving_way, "UNREAD_SECONDS", 0)
+    server.add("/long", GeneratedContent(SIZE))
+    async with Server() as other, HttpClient(ONE) as client:
+        other.add("/a", b"x")
+        async with client.stream(server.url("/long")) as body:
+            assert (await client.get_bytes(other.url("/a"))).body == b"x"
+            assert isinstance(body, Body)
+            assert body.connected
