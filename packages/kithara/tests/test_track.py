@@ -1,6 +1,7 @@
 """What one can do with an open track besides iterating over it."""
 
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,17 @@ def test_decode_gives_all_of_it_or_a_stretch(
     assert kithara.decode(url, start=1.9, duration=5, cache=cache)[0].shape == (800, 2)
     assert kithara.decode(url, start=9, cache=cache)[0].shape == (0, 2)
     assert kithara.decode(url, duration=0, cache=cache)[0].shape == (0, 2)
+
+
+def test_all_at_once_takes_little_more_memory_than_the_samples(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", np.zeros((3_000_000, 2)), 8000, subtype="PCM_U8")
+    tracemalloc.start()
+    try:
+        pcm, _ = kithara.decode(tmp_path / "long.wav")
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * pcm.nbytes
+    finally:
+        tracemalloc.stop()
+    assert pcm.shape == (3_000_000, 2)
 
 
 def test_a_stretch_fetches_little_more_than_itself(cache: Path) -> None:

@@ -132,7 +132,8 @@ class _Reading:
             case SegmentStarted() | SegmentComplete() | SegmentRetried() | FailedOver():
                 self._segment(at, event)
             case SegmentSkipped():
-                into.lost.append((event.start, event.duration))
+                if (place := (event.start, event.duration)) not in into.lost:
+                    into.lost.append(place)
                 begin, variant = self._failing.pop(event.index, at), self._variant_of(event.index)
                 self._close(event.index, variant, begin, at, "lost")
                 self._tell(at, f"segment {event.index} was left out: {event.error}", bad=True)

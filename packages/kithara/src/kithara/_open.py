@@ -152,14 +152,18 @@ def decode(
         limit = None if duration is None else round(duration * spec.sample_rate)
         if start:
             track.seek(start)
-        parts, held = [np.empty((0, spec.channels), np.float32)], 0
+        pcm, held = np.empty((0, spec.channels), np.float32), 0
         while limit is None or held < limit:
             chunk = next(track, None)
             if chunk is None:
                 break
-            parts.append(chunk.data if limit is None else chunk.data[: limit - held])
-            held += len(parts[-1])
-        return np.concatenate(parts), spec.sample_rate
+            data = chunk.data if limit is None else chunk.data[: limit - held]
+            if held + len(data) > len(pcm):  # in place: to join parts would take twice the memory
+                pcm.resize((held + len(data) + len(pcm) // 8, spec.channels), refcheck=False)
+            pcm[held : held + len(data)] = data
+            held += len(data)
+        pcm.resize((held, spec.channels), refcheck=False)
+        return pcm, spec.sample_rate
 
 
 def fetch(
