@@ -52,3 +52,18 @@ def test_texts_of_users_go_by_what_they_are() -> None:
     tag = b"ID3\x03\x00\x00\x00\x00\x00" + bytes([len(frame)]) + frame
     assert id3v2_raw_texts(tag) == [("TXXX:mood", "sad")]
     assert id3v2_texts(tag) == {}
+
+
+def test_texts_of_users_may_have_any_name() -> None:
+    frame = b"TXXX\x00\x00\x00\x08\x00\x00\x03\xe2\x85\xa7\x00sad"
+    tag = b"ID3\x03\x00\x00\x00\x00\x00" + bytes([len(frame)]) + frame
+    assert id3v2_raw_texts(tag) == [("TXXX:Ⅷ", "sad")]
+    assert id3v2_texts(tag) == {}
+
+
+def test_comments() -> None:
+    plain = b"COMM\x00\x00\x00\x09\x00\x00\x00eng\x00Fine"
+    named = b"COMM\x00\x00\x00\x0d\x00\x00\x00engwhat\x00text"
+    tag = b"ID3\x03\x00\x00\x00\x00\x00" + bytes([len(plain) + len(named)]) + plain + named
+    assert id3v2_raw_texts(tag) == [("COMM", "Fine"), ("COMM:what", "text")]
+    assert id3v2_texts(tag) == {"comment": "Fine"}

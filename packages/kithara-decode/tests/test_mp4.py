@@ -7,7 +7,8 @@ import pytest
 from decode_files import Media
 
 from kithara_decode import open_decoder
-from kithara_decode._mp4 import ItunesSound, Layout, edit_start, itunes_sound, mp4_layout
+from kithara_decode._itunes import ItunesSound, itunes_sound
+from kithara_decode._mp4 import Layout, edit_start, mp4_layout
 
 
 @pytest.mark.parametrize(

@@ -260,3 +260,26 @@ def test_tags_between_joined_files_are_no_loss(media: Media, file_type: type[See
         joined = sum(len(block) for block in decoder.blocks(4096))
         assert decoder.losses == ()
     assert joined == 2 * len(decode(tagged))
+
+
+@pytest.mark.parametrize("file_type", [Seekable, Unseekable])
+def test_what_itunes_tells_is_trimmed_where_no_lame_header_does(
+    media: Media, file_type: type[Seekable]
+) -> None:
+    lame = media.coded("cbr.mp3", "-b:a", "128k").read_bytes()
+    at = lame.index(b"Info")
+    delay, padding = divmod(int.from_bytes(lame[at + 141 : at + 144]), 4096)
+    start = lame.index(b"\xff\xfb", at)  # of the frame behind that of the header
+    words = f" 00000000 {delay:08X} {padding:08X} {200_000:016X}"
+    comment = b"\0engiTunSMPB\0" + words.encode()
+    frame = b"COMM" + len(comment).to_bytes(4) + bytes(2) + comment
+    tag = b"ID3\3\0\0\0\0" + bytes(divmod(len(frame), 128)) + frame
+    whole = decode(lame)
+    with open_decoder(file_type(tag + lame[start:])) as decoder:
+        assert decoder.frames == len(whole) == 200_000
+        assert np.array_equal(np.concatenate(list(decoder.blocks(1000))), whole)
+        for target in (150_000, 0, 199_000, 200_000) if file_type is Seekable else ():
+            decoder.seek(target)
+            assert np.array_equal(decoder.read(500), whole[target : target + 500])
+    with open_decoder(file_type(tag + lame)) as decoder:  # told twice
+        assert np.array_equal(np.concatenate(list(decoder.blocks(1000))), whole)

@@ -12,7 +12,8 @@ from ._backend import Backend
 from ._decoder import BaseDecoder
 from ._errors import CorruptAudio, SeekRefused, UnsupportedFormat
 from ._frame_axis import SNAP_FRAMES, Lead
-from ._mp4 import edit_start, itunes_sound, mp4_layout
+from ._itunes import itunes_sound
+from ._mp4 import edit_start, mp4_layout
 from ._options import Options
 from ._pcm import AnySamples, PcmSpec
 from ._scale import scaled

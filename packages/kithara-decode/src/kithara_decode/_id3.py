@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 _NAMES = {
-    b"TIT2": "title", b"TPE1": "artist", b"TALB": "album", b"TPE2": "album_artist",
-    b"TDRC": "date", b"TYER": "date", b"TCON": "genre", b"TRCK": "track", b"TCOM": "composer",
-    b"TT2": "title", b"TP1": "artist", b"TAL": "album", b"TP2": "album_artist",
-    b"TYE": "date", b"TCO": "genre", b"TRK": "track", b"TCM": "composer",
+    "TIT2": "title", "TPE1": "artist", "TALB": "album", "TPE2": "album_artist",
+    "TDRC": "date", "TYER": "date", "TCON": "genre", "TRCK": "track", "TCOM": "composer",
+    "COMM": "comment",
+    "TT2": "title", "TP1": "artist", "TAL": "album", "TP2": "album_artist",
+    "TYE": "date", "TCO": "genre", "TRK": "track", "TCM": "composer",
+    "COM": "comment",
 }  # fmt: skip
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 
@@ -27,22 +29,26 @@ def id3v2_texts(tag: bytes) -> dict[str, str]:
     """Return the texts of a tag that we have names for, as far as the given bytes of it go."""
     found: dict[str, str] = {}
     for name, text in id3v2_raw_texts(tag):
-        if name.encode("latin-1") in _NAMES:
-            found.setdefault(_NAMES[name.encode("latin-1")], text)
+        if name in _NAMES:
+            found.setdefault(_NAMES[name], text)
     return found
 
 
 def id3v2_raw_texts(tag: bytes) -> list[tuple[str, str]]:
-    """Return all texts of a tag by the names of their frames; "TXXX:what" for those of users."""
+    """Return all texts of a tag by the names of their frames.
+
+    "TXXX:what" are those of users; "COMM:what" are comments, "COMM" the plain one.
+    """
     found = []
     for name, content in _frames(tag):
-        if name[:1] != b"T" or not content or content[0] >= len(_ENCODINGS):
+        is_comment = name in (b"COMM", b"COM")
+        if not (name[:1] == b"T" or is_comment) or not content or content[0] >= len(_ENCODINGS):
             continue
-        text = content[1:].decode(_ENCODINGS[content[0]], errors="replace")
+        text = content[4 if is_comment else 1 :].decode(_ENCODINGS[content[0]], errors="replace")
         label = name.decode("latin-1")
-        if label in ("TXXX", "TXX"):
+        if is_comment or label in ("TXXX", "TXX"):
             what, _, text = text.partition("\0")
-            label = f"{label}:{what}"
+            label = f"{label}:{what}" if what or not is_comment else label
         text = "; ".join(part for part in text.replace("\ufeff", "").split("\0") if part)
         if text:
             found.append((label, text))

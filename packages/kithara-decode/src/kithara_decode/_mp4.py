@@ -1,7 +1,6 @@
 """How an MP4 file is laid out, by its first bytes: that decides how it can be read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -53,27 +52,6 @@ def edit_start(head: bytes) -> Fraction:
                 return Fraction(start, timescale)
         break
     return Fraction(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItunesSound:
-    """Where the sound lies among the frames encoded, as iTunes tells."""
-
-    start: int
-    frames: int
-
-
-def itunes_sound(text: str) -> ItunesSound | None:
-    """Read an iTunSMPB tag: hexadecimal words, of which the second to fourth are of use.
-
-    These are the priming, the padding at the end, and the frames between. None for nonsense.
-    """
-    words = text.split()[1:4]
-    try:
-        start, _, frames = (int(word, 16) for word in words)
-    except ValueError:  # not three, or no numbers
-        return None
-    return ItunesSound(start=start, frames=frames) if frames > 0 <= start else None
 
 
 def _boxes(content: bytes, kind: bytes) -> Iterator[bytes]:

@@ -69,7 +69,8 @@ class NativeDecoder(BaseDecoder):
             lib.kd_input_new(self._handle, length, int(source.seekable), header_bytes),
             lib.kd_input_free,
         )
-        self._next = 0  # the frame that the library delivers next
+        self._lead_in = 0  # frames of the library before the first one of the sound
+        self._next = 0  # the frame that the library delivers next; negative before the sound
         self._unchecked = False  # the next frames may be of another format than `spec`
         self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell
         self._native = self._open()
@@ -153,7 +154,7 @@ class NativeDecoder(BaseDecoder):
 
     def _lose(self, frame: int, native: "CData") -> int:
         count, reason = native.lost_frames, ffi.string(native.message).decode()
-        self._lost(frame, count if count >= 0 else None, reason)
+        self._lost(max(0, frame), count if count >= 0 else None, reason)
         return max(0, count)
 
     def _go_to(self, frame: int) -> None:
@@ -162,7 +163,7 @@ class NativeDecoder(BaseDecoder):
             lib.kd_input_reset(self._input)
             self._refill.error = None
             self._native = self._open()
-        lib.kd_seek(self._native, frame)
+        lib.kd_seek(self._native, self._lead_in + frame)
         if self._native.status == lib.KD_BEYOND_END:
             raise SeekRefused("it lies beyond the end", frame=frame, frames=None)
         self._next, self._stopped, self._unchecked = frame, lib.KD_OK, True
