@@ -147,6 +147,9 @@ async def test_a_switch_of_codec_at_equal_cuts_leaves_no_hole(
     make_equal_cuts(tmp_path, pcm)
     heard, applied = await switched(nginx(tmp_path).url("master.m3u8"), tmp_path / "cache")
     assert len(applied) >= 6
+    # From AAC a segment back, to where FLAC has all of the sound; from FLAC, after two, none.
+    steps = {(old, later - sooner) for (sooner, old), (later, _) in pairwise(applied)}
+    assert steps == {(0, 0), (1, 2)}
     sound = heard[UNIT:]  # AAC with no edit list lags by an access unit, and lossless joins it
     assert len(pcm) <= len(sound) <= len(pcm) + 2 * UNIT
     step = UNIT // 4

@@ -1,6 +1,7 @@
 """Multivariant playlists from chance: whatever is written, however oddly, is what is read."""
 
 from typing import TypeAlias
+from urllib.parse import urljoin
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,6 @@ noise = st.sampled_from(
         *("", "   ", "# a comment", "#EXTRA", "#EXT-X-VERSION:12", "#EXT-X-INDEPENDENT-SEGMENTS"),
         '#EXT-X-NEW-TAG:URI="new.m3u8",BANDWIDTH=1',
         '#EXT-X-SESSION-DATA:DATA-ID="a.b",VALUE="#EXTINF:6, x",LANGUAGE="en"',
-        '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k.key",IV=0x00000000000000000000000000000001',
         '#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="skd://k",KEYFORMAT="com.apple"',
         '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9,URI="frames.m3u8",CODECS="avc1.4d401e"',
         '#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=9,URI="images.m3u8"',
@@ -180,6 +180,8 @@ def playlists(draw: st.DrawFn) -> tuple[bytes, MultivariantPlaylist]:
     head = [script.lines[0]]
     if start is not None:
         head.append(tag(draw, "EXT-X-START", {"TIME-OFFSET": f"{start / 1000:.3f}"}))
+    keys = draw(st.lists(st.sampled_from(["k.key", "/l?a=b"]), max_size=3))
+    head += [tag(draw, "EXT-X-SESSION-KEY", {"METHOD": "AES-128", "URI": f'"{k}"'}) for k in keys]
     if pathway is not None:
         known = {"SERVER-URI": '"/steer?a=b"', "PATHWAY-ID": f'"{pathway}"'}
         head.append(tag(draw, "EXT-X-CONTENT-STEERING", known))
@@ -191,6 +193,7 @@ def playlists(draw: st.DrawFn) -> tuple[bytes, MultivariantPlaylist]:
         renditions=tuple(script.renditions),
         start=start / 1000 if start is not None else None,
         pathway=pathway,
+        session_keys=tuple(urljoin(URL, key) for key in dict.fromkeys(keys)),
         variables=script.variables,
     )
     return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode(), said

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kithara_hls._errors import HlsError, PlaylistInvalid, PlaylistLimit, UnsupportedHls
 from kithara_hls._parse import parse_playlist
 from kithara_hls._playlist import MediaPlaylist, MultivariantPlaylist
-from kithara_hls._urls import resolve
+from kithara_hls._urls import inline_bytes, resolve
 from kithara_net import RangeSpec
 
 URL = "https://cdn.test/music/list.m3u8"
@@ -130,8 +130,8 @@ def test_what_is_no_playlist_is_refused_with_its_url(data: bytes, reason: str) -
             "EXT-X-KEY KEYFORMATVERSIONS=2/3",
         ),
         (
-            ['#EXT-X-KEY:METHOD=AES-128,URI="data:;base64,AAAA"'],
-            "EXT-X-KEY with a URI of scheme 'data'",
+            ['#EXT-X-KEY:METHOD=AES-128,URI="skd://AAAA"'],
+            "EXT-X-KEY with a URI of scheme 'skd'",
         ),
         (["#EXT-X-SKIP:SKIPPED-SEGMENTS=3"], "EXT-X-SKIP"),
         (["#EXT-X-I-FRAMES-ONLY"], "EXT-X-I-FRAMES-ONLY"),
@@ -142,6 +142,40 @@ def test_what_is_not_supported_is_named(lines: list[str], feature: str) -> None:
         media(listed(*lines, "#EXTINF:6,", "a.ts"))
     assert caught.value.feature == feature
     assert "AAAA" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("data:application/octet-stream;base64,AAECAwQFBgcICQoLDA0ODw==", bytes(range(16))),
+        ("DATA:;base64,AAECAwQFBgcICQoLDA0ODw", bytes(range(16))),
+        ("data:,0123%34%00,;base64", b"01234\0,;base64"),
+    ],
+)
+def test_a_key_may_stand_in_the_list(url: str, key: bytes) -> None:
+    parsed = media(listed(f'#EXT-X-KEY:METHOD=AES-128,URI="{url}"', "#EXTINF:6,", "a.ts"))
+    assert parsed.segments[0].key is not None
+    assert inline_bytes(parsed.segments[0].key.url) == key
+
+
+@pytest.mark.parametrize("url", ["data:AAAA", "data:;base64,A", "data:;base64,AA*A"])
+def test_a_key_in_the_list_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(PlaylistInvalid, match="EXT-X-KEY has a data: URL") as caught:
+        media(listed(f'#EXT-X-KEY:METHOD=AES-128,URI="{url}"', "#EXTINF:6,", "a.ts"))
+    assert "AA" not in str(caught.value)
+
+
+def test_session_keys_of_use_are_facts_and_others_are_no_error() -> None:
+    parsed = multivariant(
+        "#EXTM3U\n"
+        '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k?a"\n#EXT-X-SESSION-KEY:METHOD=AES-256,URI="l"\n'
+        '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k?a",IV=0x0\n#EXT-X-SESSION-KEY:METHOD=NONE\n'
+        '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="data:,x"\n#EXT-X-SESSION-KEY:URI="k"\n'
+        '#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="k"\n'
+        '#EXT-X-SESSION-KEY:METHOD=AES-128,URI="skd://x",KEYFORMAT="com.apple.s"\n'
+        "#EXT-X-STREAM-INF:BANDWIDTH=1\nlist.m3u8\n",
+    )
+    assert parsed.session_keys == (urljoin(URL, "k?a"), urljoin(URL, "l"))
 
 
 def test_only_http_is_followed() -> None:

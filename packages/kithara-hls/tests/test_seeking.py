@@ -53,6 +53,26 @@ async def test_a_seek_lands_at_or_before_the_time_by_the_container_s_clock(
     assert (sought.index, sought.landed) == (index, float(time_of(index)))
 
 
+@pytest.mark.parametrize("gap", [False, True])
+async def test_where_the_first_segment_is_lost_the_others_tell_the_time(
+    record: Record, source: Open, server: Server, gap: bool
+) -> None:
+    made = recording(record)
+    if gap:
+        at = made.lines.index("0.aac")
+        made.lines.insert(at, "#EXT-X-GAP")
+        made.publish()
+    made.resources["0.aac"].behaviour = {"status": 404}
+    async with source(made.url) as session:
+        reader = session.reader()
+        first = await asyncio.to_thread(reader.seek_time, 12.6)
+        assert first == Fraction("12.5")  # the playlist's own time: nothing tells another one
+        landed = await asyncio.to_thread(reader.seek_time, 22.8)
+        assert landed == first + time_of(4)
+        assert await asyncio.to_thread(rest, reader) == b"".join(made.parts[9:])
+    assert len(server.requests_for("/music/0.aac")) == (0 if gap else 1)
+
+
 async def test_a_seek_fetches_what_is_wanted_and_nothing_else(
     record: Record, source: Open, server: Server
 ) -> None:

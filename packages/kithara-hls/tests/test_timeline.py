@@ -71,6 +71,19 @@ def test_each_discontinuity_has_a_clock_of_its_own() -> None:
     assert times.start_of(3) == 8 + Fraction(79, 20)
 
 
+def test_a_clock_whose_first_segment_is_lost_is_told_by_those_behind_it() -> None:
+    times = table([10.0, 10.0, 10.0, 10.0])
+    times.note(2, pts(Fraction(2**33, 90_000) - 2))
+    assert not times.is_exact(2)
+    times.lose(0)
+    assert times.knows_origin(2)
+    assert times.start_of(2) == 20
+    times.note(3, pts(6.9))  # it wrapped, and the durations are rounded
+    assert times.start_of(3) == Fraction("28.9")
+    times.lose(1)  # it began no clock
+    assert times.start_of(3) == Fraction("28.9")
+
+
 def test_variants_share_the_clock() -> None:
     clock = MediaClock()
     first, second = table([4, 4, 4], clock=clock), table([4, 4, 4], clock=clock)

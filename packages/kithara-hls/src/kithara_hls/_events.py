@@ -63,7 +63,7 @@ class VariantApplied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFetched:
-    """A key is there, from the network or from the cache."""
+    """A key is there: from the cache, else from the network or from a data: URL."""
 
     url: str
     cached: bool

@@ -34,12 +34,15 @@ class InitSections:
     def probe(self, track: Track, index: int) -> tuple[int, Download] | None:
         """Ask for the first segment of a media clock, if where that begins is not known.
 
-        Once for each; release it after use. None where there is nothing to learn.
+        Once for each; hand it to `learn` then. None where there is nothing to learn.
         """
         first = track.times.first_of_run(index)
         if first == index or (track.name, first) in self._probed:
             return None
         if track.times.knows_origin(index):
+            return None
+        if track.playlist.segments[first].gap:
+            track.times.lose(first)
             return None
         self._probed.add((track.name, first))
         init = self.get(track, first)
@@ -47,3 +50,11 @@ class InitSections:
         if init is not None:
             self._downloads.release(init)  # it is kept here
         return first, probe
+
+    def learn(self, track: Track, index: int, probe: Download) -> None:
+        """Take what a probe told, and let go of it."""
+        if probe.stamp is not None:
+            track.times.note(index, probe.stamp)
+        elif probe.error is not None:
+            track.times.lose(index)
+        self._downloads.release(probe)

@@ -2,7 +2,10 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
+from time import monotonic
+from typing import Final
 
 from kithara_assets import Assets, OfflineMiss, ResourceKey
 from kithara_net import Net, NetError
@@ -14,21 +17,53 @@ from ._options import HlsOptions, KeyContext
 from ._patience import Patience
 from ._playlist import EncryptionKey
 from ._tally import Tally
-from ._urls import redacted
+from ._urls import inline_bytes, redacted
 from ._whole import to_the_end
 
 __all__ = ("KeyRing", "KnownKeys")
 
-_ATTEMPTS = 2
-_MAX_KEY_BYTES = 64 * 1024
+_ATTEMPTS: Final = 2
+_MAX_KEY_BYTES: Final = 64 * 1024
+_EARLY: Final = 4  # keys fetched before a segment needs them, at most
 
 
 class KnownKeys:
-    """The keys that a session has seen, whichever playlist names them."""
+    """The keys that a session has seen, whichever playlist names them. Belongs to the event loop.
 
-    def __init__(self) -> None:
+    ``by_url`` are those that were processed already, ``failed`` why others could not be had.
+    """
+
+    def __init__(self, net: Net, tally: Tally) -> None:
+        self._net = net
+        self._tally = tally
+        self._early: dict[str, asyncio.Task[bytes]] = {}
         self.by_url: dict[str, bytes] = {}
+        self.failed: dict[str, Exception] = {}
         self.locks: dict[str, asyncio.Lock] = {}
+
+    def fetch_early(self, urls: Iterable[str]) -> None:
+        """Begin to fetch what EXT-X-SESSION-KEY names; that it fails is told to who needs it."""
+        for url in islice(urls, _EARLY):
+            self._early[url] = asyncio.create_task(self._fetch(url))
+
+    async def ask(self, url: str) -> bytes:
+        """Answer what is at ``url``, as it was sent. Raises NetError."""
+        early = self._early.pop(url, None)
+        return await (early if early is not None else self._fetch(url))
+
+    async def aclose(self) -> None:
+        """End what nobody needed."""
+        for early in self._early.values():
+            early.cancel()
+        await asyncio.gather(*self._early.values(), return_exceptions=True)
+
+    async def _fetch(self, url: str) -> bytes:
+        self._tally.requests += 1
+        asked = monotonic()
+        answer = await self._net.get_bytes(url, max_bytes=_MAX_KEY_BYTES)
+        self._tally.answered(monotonic() - asked)
+        self._tally.bytes_received += len(answer.body)
+        return answer.body
 
 
 class KeyRing:
@@ -37,7 +72,6 @@ class KeyRing:
     def __init__(
         self,
         store: Assets,
-        net: Net,
         options: HlsOptions,
         names: CacheNames,
         playlist_url: str,
@@ -46,7 +80,6 @@ class KeyRing:
         publish: Callable[[HlsEvent], None],
     ) -> None:
         self._store = store
-        self._net = net
         self._options = options
         self._names = names
         self._playlist_url = playlist_url
@@ -60,11 +93,19 @@ class KeyRing:
 
         Raises KeyInvalid, OfflineMiss, an error of net or store, or what key_processor raised.
         """
-        async with self._known.locks.setdefault(key.url, asyncio.Lock()):
+        known, before = self._known, self._known.failed.get(key.url)
+        async with known.locks.setdefault(key.url, asyncio.Lock()):
+            failed = known.failed.get(key.url)
+            if failed is not None and failed is not before:
+                raise failed  # while this one waited for it too
             if key.url not in self._kept:
-                self._known.by_url[key.url] = await self._load(key, segment_url)
+                try:
+                    known.by_url[key.url] = await self._load(key, segment_url)
+                except (NetError, KeyInvalid) as error:
+                    known.failed[key.url] = error
+                    raise
                 self._kept.add(key.url)
-        return self._known.by_url[key.url]
+        return known.by_url[key.url]
 
     def name(self, key: EncryptionKey) -> ResourceKey:
         """Where a key lies in the cache."""
@@ -108,13 +149,12 @@ class KeyRing:
         raise KeyInvalid(url=key.url, segment_url=segment_url, length=length, expected=key.size)
 
     async def _ask(self, url: str) -> bytes:
+        inline = inline_bytes(url)
+        if inline is not None:
+            return inline
         patience = Patience(self._options.retry, self._tally)
         while True:
-            self._tally.requests += 1
             try:
-                answer = await self._net.get_bytes(url, max_bytes=_MAX_KEY_BYTES)
+                return await self._known.ask(url)
             except NetError as error:
                 await patience.wait(error)
-            else:
-                self._tally.bytes_received += len(answer.body)
-                return answer.body

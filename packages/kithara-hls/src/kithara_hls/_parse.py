@@ -81,6 +81,7 @@ class _Parser:
         self._variables = Variables(url, variables)
         self._start: float | None = None
         self._pathway: str | None = None
+        self._session_keys: dict[str, None] = {}
         self._max_segments = max_segments
         self._line = 0
         self._numbers: list[int] = []  # the line in the playlist of each line that m3u8 sees
@@ -150,6 +151,11 @@ class _Parser:
                 continue
             elif name == "#EXT-X-CONTENT-STEERING":
                 self._pathway = tags.attributes(line.partition(":")[2]).get("PATHWAY-ID")
+                continue
+            elif name == "#EXT-X-SESSION-KEY":
+                found = tags.session_key_url(line.partition(":")[2], url=self._url)
+                if found is not None:
+                    self._session_keys[found] = None
                 continue
             elif name not in _SEGMENT_TAGS and name not in _VARIANT_TAGS:
                 continue
@@ -290,6 +296,7 @@ class _Parser:
             renditions=renditions,
             start=self._start,
             pathway=self._pathway,
+            session_keys=tuple(self._session_keys),
             variables=self._variables.values,
         )
 

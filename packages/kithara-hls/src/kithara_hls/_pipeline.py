@@ -135,11 +135,9 @@ class Pipeline:
         try:
             if probe is not None:
                 await self._until(lambda: probe[1].stamped or probe[1].error is not None)
-                if probe[1].stamp is not None:
-                    track.times.note(probe[0], probe[1].stamp)
         finally:
             if probe is not None:
-                self._downloads.release(probe[1])
+                self._inits.learn(track, *probe)
         while True:
             await self._until(lambda: self.delivery.first_is_timed or self.over.is_set())
             step = self.delivery.first
@@ -262,7 +260,7 @@ class Pipeline:
             self._chosen = variant
             self._load(variant)
             return False
-        overlap = self.delivery.goes_on and self._variants.differ_in_codec(position.track, track)
+        overlap = self.delivery.goes_on and self._variants.may_leave_hole(position.track, track)
         place = position.within(track, overlap=overlap)
         # Where that goes back the next one too is taken there, or a rule could go back for ever.
         self._chosen = variant if overlap and place != position.within(track) else None
@@ -359,6 +357,7 @@ class Pipeline:
         elif self._others(step.variant):
             self._fail_over(step.variant, self.delivery.take_away(step), error)
         elif self._options.lost == "silence":
+            step.track.times.lose(step.index)
             lost = step.lost(error)
             again = self.delivery.take_away(step)
             self.delivery.tells_time = True  # what comes first may be what is lost
@@ -367,6 +366,7 @@ class Pipeline:
             self._variants.forgive()
             self._next = again.left_out()
         else:
+            step.track.times.lose(step.index)
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)
 
     def _fail_over(self, variant: int, position: Position, error: Exception) -> None:

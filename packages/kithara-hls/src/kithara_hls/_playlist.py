@@ -117,6 +117,7 @@ class MultivariantPlaylist:
     renditions: tuple[Rendition, ...]
     start: float | None = None
     pathway: str | None = None
+    session_keys: tuple[str, ...] = field(default=(), repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def rendition_for(self, variant: Variant, language: str | None = None) -> Rendition | None:

@@ -234,6 +234,7 @@ class HlsSession:
         self._running.cancel()
         await asyncio.wait([self._running])
         await self._downloads.aclose()
+        await self._variants.aclose()
         memory = self._choice.memory()
         if first and self._path is not None and memory is not None:
             await self._path.keep(memory)

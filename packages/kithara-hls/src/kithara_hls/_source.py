@@ -58,10 +58,15 @@ class HlsSource:
             tally=tally,
             publish=channel.publish,
         )
-        await variants.load()
-        path = self._path()
-        choice = Choice(variants, self._options, await path.recall() if path is not None else None)
-        track, variant = await self._first_track(variants, choice, channel)
+        try:
+            await variants.load()
+            path = self._path()
+            memory = await path.recall() if path is not None else None
+            choice = Choice(variants, self._options, memory)
+            track, variant = await self._first_track(variants, choice, channel)
+        except BaseException:
+            await variants.aclose()
+            raise
         return HlsSession(
             store=store,
             net=self._net,

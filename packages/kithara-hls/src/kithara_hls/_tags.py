@@ -8,7 +8,7 @@ from kithara_net import RangeSpec
 
 from ._errors import UnsupportedHls
 from ._playlist import EncryptionKey
-from ._urls import redacted, resolve
+from ._urls import inline_bytes, redacted, resolve
 
 __all__ = (
     "NO_KEYS",
@@ -20,6 +20,7 @@ __all__ = (
     "byte_range",
     "http_url",
     "key_for",
+    "session_key_url",
     "time_offset",
 )
 
@@ -109,7 +110,7 @@ def key_for(keys: KeysInForce, *, url: str, sequence: int | None) -> EncryptionK
         )
     if not key.get("URI"):
         raise TagInvalid(f"EXT-X-KEY METHOD={method} has no URI")
-    key_url = http_url(url, key["URI"], what="EXT-X-KEY")
+    key_url = _key_url(url, key["URI"])
     written = key.get("IV")
     if written is not None:
         match = _IV.fullmatch(written)
@@ -119,6 +120,23 @@ def key_for(keys: KeysInForce, *, url: str, sequence: int | None) -> EncryptionK
     if sequence is None:
         raise TagInvalid("an encrypted EXT-X-MAP needs an EXT-X-KEY with an IV")
     return EncryptionKey(url=key_url, iv=sequence.to_bytes(16, "big"), method=method)
+
+
+def session_key_url(value: str, *, url: str) -> str | None:
+    """Where the key of an EXT-X-SESSION-KEY is fetched; None where it is of no use here."""
+    try:
+        key = key_for(add_key(NO_KEYS, value), url=url, sequence=0)
+    except (TagInvalid, UnsupportedHls):
+        return None  # a playlist that needs it says so again
+    return None if key is None or inline_bytes(key.url) is not None else key.url
+
+
+def _key_url(base: str, reference: str) -> str:
+    try:
+        inline = inline_bytes(reference)
+    except ValueError as exc:
+        raise TagInvalid("EXT-X-KEY has a data: URL that cannot be read") from exc
+    return reference if inline is not None else http_url(base, reference, what="EXT-X-KEY")
 
 
 def http_url(base: str, reference: str, *, what: str) -> str:

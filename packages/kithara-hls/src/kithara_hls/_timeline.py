@@ -53,6 +53,7 @@ class Timetable:
         self._heard: dict[int, Fraction] = {}
         self._order: tuple[int, ...] = ()
         self._unsettled: set[int] = set()
+        self._lost: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -66,8 +67,11 @@ class Timetable:
         return bisect_left(self._runs, self._runs[index])
 
     def knows_origin(self, index: int) -> bool:
-        """Answer whether it is known where the media clock of a segment begins."""
-        return self._clock.knows(self._runs[index])
+        """Answer whether it is known where the media clock of a segment begins.
+
+        Nothing more is to be learned of it either once the first segment of it is lost.
+        """
+        return self.first_of_run(index) in self._lost or self._clock.knows(self._runs[index])
 
     def is_exact(self, index: int) -> bool:
         """Answer whether the segment's start is known by its own timestamp."""
@@ -118,15 +122,23 @@ class Timetable:
         for other in sorted(self._unsettled):
             self._settle(other)
 
+    def lose(self, index: int) -> None:
+        """A segment cannot be had; if it began a clock, those behind it tell when that was."""
+        self._lost.add(index)
+        for other in sorted(self._unsettled):
+            self._settle(other)
+
     def _settle(self, index: int) -> None:
         """Turn a stamp into a time, once the origin of its clock is known."""
         run, stamp = self._runs[index], self._stamps[index]
+        first = self.first_of_run(index)
+        offset = self.told_start(index) - self.told_start(first)
+        if first in self._lost:
+            self._clock.set_origin(run, stamp, stamp.near(Fraction(0)) - offset)
         origin = self._clock.origin(run, stamp)
         if origin is None:
             return
         self._unsettled.discard(index)
-        first = self.first_of_run(index)
-        offset = self.told_start(index) - self.told_start(first)
         time = stamp.near(origin + offset) - origin
         # A clock that jumps with no EXT-X-DISCONTINUITY is wrong, and the playlist right.
         if abs(time - offset) <= max(Fraction(10), offset / 4):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from kithara_assets import Assets, ResourceKey
-from kithara_net import Net
 
 from ._events import HlsEvent
 from ._keys import KeyRing, KnownKeys
@@ -34,7 +33,6 @@ class Track:
         reload: Callable[[], Awaitable[MediaPlaylist]] | None,
         asset_root: str,
         store: Assets,
-        net: Net,
         options: HlsOptions,
         clock: MediaClock,
         known_keys: KnownKeys,
@@ -60,7 +58,6 @@ class Track:
         self._init_names = names("init", [(i.url, i.byte_range) for i in inits])
         self.keys = KeyRing(
             store,
-            net,
             options,
             names("keys", [(key.url, None) for key in keys if key is not None]),
             playlist.url,

@@ -1,12 +1,14 @@
 """URLs of a playlist: resolving them, and showing them without secrets."""
 
 import re
+from base64 import b64decode
+from hashlib import sha256
 from typing import Final
-from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urldefrag, urljoin, urlsplit, urlunsplit
 
 _PLAIN_NAME: Final = re.compile(r"[\w%=-][\w.%=-]*", re.ASCII)
 
-__all__ = ("canonical", "redacted", "resolve")
+__all__ = ("canonical", "inline_bytes", "redacted", "resolve")
 
 
 def resolve(base: str, reference: str) -> str:
@@ -25,6 +27,25 @@ def redacted(url: str) -> str:
 
 
 def canonical(url: str) -> tuple[str, str, str]:
-    """What tells two URLs apart when tokens do not count: scheme, host with port, path."""
+    """What tells two URLs apart when tokens do not count: scheme, host with port, path.
+
+    Of a data: URL a hash: what it holds is in no name of a file.
+    """
     parts = urlsplit(url)
+    if parts.scheme == "data":
+        return "data", "", f"/{sha256(url.encode()).hexdigest()}"
     return parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower(), parts.path
+
+
+def inline_bytes(url: str) -> bytes | None:
+    """Answer what a data: URL holds (RFC 2397), None if it is none. Raises ValueError."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() != "data":
+        return None
+    header, comma, text = rest.partition(",")
+    if not comma:
+        raise ValueError("a data: URL needs a comma")
+    content = unquote_to_bytes(text)
+    if header.lower().endswith(";base64"):
+        return b64decode(content + b"=" * (-len(content) % 4), validate=True)
+    return content

@@ -20,6 +20,7 @@ from ._urls import redacted
 
 __all__ = ("EXCLUDED_FOR", "Variants")
 
+_LOSSLESS: Final = ("flac", "alac")  # of those that HLS allows: encoders that delay nothing
 EXCLUDED_FOR: Final = 60.0
 """Seconds for which a variant that failed is not asked for; Media3 takes as long."""
 
@@ -41,7 +42,6 @@ class Variants:
         self.url = url
         self.all: tuple[Variant, ...] = ()
         self._store = store
-        self._net = net
         self._options = options
         self._asset_root = asset_root
         self._tally = tally
@@ -52,14 +52,23 @@ class Variants:
         self._tracks: dict[str, Track] = {}
         self._failed_until: dict[int, float] = {}
         self._clock = MediaClock()
-        self._known_keys = KnownKeys()
+        self._known_keys = KnownKeys(net, tally)
 
     async def load(self) -> None:
         """Load the playlist of the URL. Raises as `PlaylistLoader.load`."""
         top, cached = await self._loader.load(self.url, "master")
         self._publish(_loaded(top, cached=cached))
         self._top, self._top_cached = top, cached
-        self.all = (_only_variant(top),) if isinstance(top, MediaPlaylist) else top.variants
+        if isinstance(top, MediaPlaylist):
+            self.all = (_only_variant(top),)
+            return
+        self.all = top.variants
+        if not cached:
+            self._known_keys.fetch_early(top.session_keys)
+
+    async def aclose(self) -> None:
+        """End the requests that nobody waits for."""
+        await self._known_keys.aclose()
 
     def choose(self) -> int | None:
         """Answer the variant that the options name; None for "auto" where there are several.
@@ -144,7 +153,6 @@ class Variants:
             reload=reload if renewable else None,
             asset_root=self._asset_root,
             store=self._store,
-            net=self._net,
             options=self._options,
             clock=self._clock,
             known_keys=self._known_keys,
@@ -153,13 +161,19 @@ class Variants:
         )
         return self._tracks.setdefault(name, track)
 
-    def differ_in_codec(self, track: Track, other: Track) -> bool:
-        """Answer whether the playlist says that two tracks are of different codecs."""
+    def may_leave_hole(self, before: Track, after: Track) -> bool:
+        """Answer whether the sound of ``after`` may begin later than that of ``before`` ended.
+
+        It may where the playlist tells different codecs: an encoder delays the sound by some of
+        its own, so that the one before has less of it in the same time. A lossless one has all.
+        """
         one, two = (
             {v.audio_codecs for v in self.all if self.track_name(v.index) == name}
-            for name in (track.name, other.name)
+            for name in (before.name, after.name)
         )
-        return () not in one | two and one.isdisjoint(two)
+        if () in one | two or not one.isdisjoint(two):
+            return False
+        return not all(codec.lower().startswith(_LOSSLESS) for codecs in one for codec in codecs)
 
     def exclude(self, index: int) -> None:
         """Do not ask for a variant for a while, nor for others that have the same track."""
