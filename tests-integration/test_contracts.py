@@ -16,6 +16,8 @@ every_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package:
 def test_the_workspace_has_the_eight_packages() -> None:
     layers = ("assets", "decode", "file", "hls", "net", "storage", "stream")
     assert [p.name for p in PACKAGES] == ["kithara", *(f"kithara-{name}" for name in layers)]
+    typed = ROOT / "tests-integration" / "typed"  # never run: mypy reads them, as users' programs
+    assert sorted(path.stem for path in typed.glob("*.py")) == list(layers)
 
 
 @every_package
