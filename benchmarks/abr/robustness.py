@@ -12,10 +12,8 @@ silence and quality at 120 s. Below each stand the bars that were missed, if any
 """
 
 import argparse
-import importlib
 import math
 import random
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from abr import adapter
+from abr.whole import Modules
 
 Laboratory: TypeAlias = Any  # its modules are found at run time and have no types to import
 Shape: TypeAlias = Callable[[random.Random], Iterator[float]]  # multiples of a mean, each second
@@ -109,17 +108,6 @@ def steady(rng: random.Random) -> Iterator[float]:
 FAMILIES: dict[str, Shape] = {
     shape.__name__: shape for shape in (on_and_off, sine, steps, tunnels, bursts, decay, steady)
 }
-
-
-class Modules:
-    """The laboratory's, by name."""
-
-    def __init__(self, folder: Path) -> None:
-        sys.dont_write_bytecode = True  # the laboratory's folder is not ours
-        sys.path.insert(0, str(folder))
-        self.bench: Laboratory = importlib.import_module("bench")
-        self.sim: Laboratory = importlib.import_module("sim")
-        self.scenarios: Laboratory = importlib.import_module("scenarios")
 
 
 def cases(lab: Modules, family: str, count: int) -> list[Laboratory]:
