@@ -105,3 +105,16 @@ def test_a_disk_too_small_for_the_output(disk: Path) -> None:
             assert ran.code == 1
             assert ran.err.count("\n") == 1, ran.err
             assert [path.name for path in disk.iterdir()] == ["what else is there"], name
+
+
+def test_decode_writes_all_of_it_and_says_that_it_is_not_kept(disk: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", np.zeros((2_000_000, 2), np.int16), 44_100)
+    with ThreadedServer() as server:
+        server.add("/long.wav", tmp_path / "long.wav")
+        decode = CommandLine(cache=disk / "cache", folder=tmp_path)
+        ran = decode("decode", server.url("/long.wav"), "-o", tmp_path / "o.wav")
+    assert ran.code == 0, ran.err
+    assert "2000000 frames" in ran.out
+    assert soundfile.info(tmp_path / "o.wav").frames == 2_000_000
+    assert ran.err.startswith("kithara: the cache could not keep it: ")
+    assert ran.err.count("\n") == 1

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
+from kithara_assets import DiskFull
+
 from ._cache import default_cache
 from ._cache_cli import app as cache_app
 from ._complaints import INTERRUPTED, PIPE_CLOSED, complain_of, complaints, name_of
@@ -108,7 +110,7 @@ def decode(
                 writer.write(chunk)
                 voice.moved(moment_of(track))
             if not ask.offline and not ask.start and ask.duration is None:
-                track.wait_complete()
+                keep(track)
         if piped and not ask.as_json:
             return
         seconds = writer.frames / track.spec.sample_rate
@@ -206,6 +208,14 @@ def info(ask: Asked, offline: OfflineOption = False) -> None:
             for number, line in enumerate(lines_of(name, value)):
                 label = "" if number else name.replace("_", " ")
                 sys.stdout.write(f"{label:<12} {line}\n")
+
+
+def keep(track: "Track") -> None:
+    """Have what was not needed for the sound in the cache, too, for the next time offline."""
+    try:
+        track.wait_complete()
+    except DiskFull as error:  # the sound is whole, and that is what was asked for
+        complain_of("kithara", f"the cache could not keep it: {error}")
 
 
 def tell_version(asked: bool) -> None:
