@@ -222,6 +222,20 @@ async def test_offline_a_missing_variant_is_named(
         await source(url, variant=0, offline=True).open()
 
 
+async def test_offline_a_variant_that_was_never_had_is_left_for_its_twin(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts").publish()
+    line = "#EXT-X-STREAM-INF:BANDWIDTH=1\n"
+    server.add("/main.m3u8", f"#EXTM3U\n{line}gone.m3u8\n{line}music/list.m3u8\n".encode())
+    for offline in (False, True):
+        async with source(server.url("/main.m3u8"), offline=offline) as session:
+            assert await asyncio.to_thread(session.reader().read) == made.clear
+    assert len(server.requests_for("/gone.m3u8")) == 1
+    with pytest.raises(OfflineMiss, match="gone"):
+        await source(server.url("/main.m3u8"), variant=0, offline=True).open()
+
+
 async def test_user_info_goes_along_and_is_never_shown(
     store: DiskAssetStore, net: HttpClient, server: Server, record: Record
 ) -> None:

@@ -3,7 +3,10 @@
 import asyncio
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeGuard
+
+from kithara_assets import OfflineMiss
+from kithara_net import NetError
 
 from ._abr import AbrController
 from ._abr_estimate import PathMemory
@@ -18,7 +21,7 @@ from ._abr_protocol import (
     DownloadSample,
 )
 from ._delivery import Delivery
-from ._errors import NoVariant
+from ._errors import HlsError, NoVariant
 from ._options import HlsOptions
 from ._steps import Step
 from ._variants import Variants
@@ -65,6 +68,15 @@ class Choice:
         """Those of ``variants`` that the settings allow, in the same order."""
         allowed = self._settings.candidates(self._ladder)
         return [index for index in variants if index in allowed or index == self.fixed]
+
+    def may_avoid(self, error: BaseException) -> TypeGuard[Exception]:
+        """Answer whether another variant may be taken where a playlist cannot be had.
+
+        A variant that was asked for by name and is not in the cache is not replaced offline.
+        """
+        if isinstance(error, OfflineMiss):
+            return self.fixed is None
+        return isinstance(error, NetError | HlsError)
 
     def first(self) -> int:
         """Answer the variant to open with. Raises NoVariant."""

@@ -323,9 +323,11 @@ class Pipeline:
         self._loading = None
         error = None if loading.cancelled() else loading.exception()
         self._chosen = self._chosen if error is None else None
-        if isinstance(error, NetError | HlsError) and self._next is not None:
+        if error is None or self._next is None:
+            return True
+        if self._choice.may_avoid(error):
             self._fail_over(self._loading_for, self._next, error)
-        elif error is not None and self._next is not None:
+        else:
             self._end_at(error)
         return True
 
@@ -358,8 +360,7 @@ class Pipeline:
             self._fail_over(step.variant, self.delivery.take_away(step), error)
         elif self._options.lost == "silence":
             step.track.times.lose(step.index)
-            lost = step.lost(error)
-            again = self.delivery.take_away(step)
+            lost, again = step.lost(error), self.delivery.take_away(step)
             self.delivery.tells_time = True  # what comes first may be what is lost
             at, length = lost.start, lost.duration
             self._publish(SegmentSkipped(index=lost.index, start=at, duration=length, error=lost))

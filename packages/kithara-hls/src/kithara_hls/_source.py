@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from types import TracebackType
 
-from kithara_assets import AssetId, Assets, SpillingAssets
+from kithara_assets import AssetId, Assets, OfflineMiss, SpillingAssets
 from kithara_net import Net, NetError
 from kithara_stream import EventChannel
 
@@ -90,12 +90,14 @@ class HlsSource:
     async def _first_track(
         self, variants: Variants, choice: Choice, channel: EventChannel[HlsEvent]
     ) -> tuple[Track, int]:
-        first: NetError | HlsError | None = None
+        first: NetError | HlsError | OfflineMiss | None = None
         while True:
             variant = choice.first()
             try:
                 return await variants.load_track(variant), variant
-            except (NetError, HlsError) as error:
+            except (NetError, HlsError, OfflineMiss) as error:
+                if not choice.may_avoid(error):
+                    raise
                 first = first or error
                 variants.exclude(variant)
                 if not choice.allowed(variants.alternates(variant)):
