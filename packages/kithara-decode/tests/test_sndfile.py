@@ -153,3 +153,12 @@ def test_tags(media: Media) -> None:
         file.write(sound(100, 1))
     with path.open("rb") as opened, open_decoder(opened) as decoder:
         assert decoder.tags == {"title": "Größe", "artist": "Niemand"} | dict(decoder.tags)
+
+
+def test_a_wrong_hint_leads_libsndfile_to_no_other_format(
+    media: Media, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bytes(300_000) + media.coded("behind-junk.mp3", frames=30_000).read_bytes()
+    with pytest.raises(UnsupportedFormat, match="no wav file"):
+        open_decoder(io.BytesIO(content), hint="wav")
+    assert capfd.readouterr() == ("", "")
