@@ -257,6 +257,33 @@ async def test_wait_complete_fills_every_hole_once(resource: StreamingResource) 
     assert origin.sent <= len(DATA) + 3 * 10_000 + 3 * CHUNK
 
 
+async def test_a_request_ends_where_another_one_goes_on(resource: StreamingResource) -> None:
+    """However much it might read through rather than ask anew: nothing is missing behind."""
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=200_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(600_000)
+        await resource.wait_range_async(600_000, 650_000)
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None), (600_000, None)]
+    assert origin.sent == len(DATA)
+
+
+async def test_a_request_ends_where_all_the_rest_is_here(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource, look_ahead=50_000, read_through=200_000) as fetcher:
+        await fetcher.start()
+        cursor = fetcher.cursor()
+        await origin.until(lambda: origin.sent >= 50_000)
+        cursor.need(960_000)
+        await resource.wait_range_async(960_000, len(DATA))
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None), (960_000, None)]
+    assert origin.sent == len(DATA)
+
+
 async def test_small_holes_are_filled_without_being_asked(resource: StreamingResource) -> None:
     origin = Scripted()
     async with Fetcher(origin, resource, look_ahead=300_000, read_through=1_000) as fetcher:

@@ -23,6 +23,16 @@ class Coverage:
                 return end
             end += count
 
+    def ahead_of(self, transfer: Transfer, read_through: int) -> bool:
+        """Answer whether a request would bring nothing new, or only behind much that is here."""
+        if transfer.frontier == transfer.stop:
+            return False
+        if any(other.overtook(transfer) for other in self._transfers):
+            return True
+        count = self._sink.available(transfer.frontier)
+        end = self._sink.length if transfer.stop is None else transfer.stop
+        return count > read_through or (count > 0 and transfer.frontier + count == end)
+
     def hole_end(self, start: int, read_through: int) -> int | None:
         """Where a request from `start` should stop: None for the end of the resource.
 

@@ -351,7 +351,7 @@ class Fetcher:
                     self._on_progress(self._tally.received)
                 if self._crowded:
                     self._changed.set()
-                if self._is_there_already(transfer):
+                if self._ranges_work and self._coverage.ahead_of(transfer, self._read_through):
                     return
                 length = self._sink.length
                 patience = self._hold if self._ranges_work and length is not None else None
@@ -360,12 +360,6 @@ class Fetcher:
                     return
                 waiting = None if was_held else time()
             transfer.ended = True
-
-    def _is_there_already(self, transfer: Transfer) -> bool:
-        """Answer whether enough of what a request would bring next is in the sink."""
-        if not self._ranges_work or transfer.frontier == transfer.stop:
-            return False
-        return self._sink.available(transfer.frontier) > self._read_through
 
     def _learn(self, head: OriginHead, *, ignored: bool) -> None:
         if head.total is not None:
