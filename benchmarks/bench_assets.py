@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import fcntl
 import os
 import shutil
 import statistics
@@ -78,6 +79,7 @@ def ours(root: Path, count: int) -> dict[str, float]:
                 resource.read_at(0, len(LARGE))
 
         found["open + 64 KiB, cold handle, us"] = median(cold, 3000)
+        found["as many bare system calls, us"] = median(bare_open(root), 3000)
         with store.lease("warm"):
             found["the same, asset leased, us"] = median(cold, 3000)
         with store.open_streaming_resource(WARM) as resource:
@@ -96,6 +98,27 @@ def ours(root: Path, count: int) -> dict[str, float]:
         found["their deletion, ms"] = (time.perf_counter() - begun) * 1e3
     found["memory for each asset, bytes"] = memory(count)
     return found
+
+
+def bare_open(root: Path) -> Callable[[], object]:
+    """The system calls of a cold handle, and no more: lease, file, record, bytes."""
+    folder, name = os.fspath(root / WARM.asset_root), WARM.rel_path
+
+    def call() -> None:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(held, fcntl.LOCK_SH)
+        os.fstat(held)
+        os.stat(folder)
+        file = os.open(name, os.O_RDONLY, dir_fd=held)
+        os.fstat(file)
+        record = os.open(f"{name}.meta", os.O_RDONLY, dir_fd=held)
+        os.pread(record, 4096, 0)
+        os.close(record)
+        os.pread(file, len(LARGE), 0)
+        os.close(file)
+        os.close(held)
+
+    return call
 
 
 def bare_renames(root: Path, count: int) -> float:
