@@ -199,7 +199,7 @@ def playlists(draw: st.DrawFn) -> tuple[bytes, MultivariantPlaylist]:
     return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + text.encode(), said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(playlists())
 def test_what_is_written_is_what_is_read(made: tuple[bytes, MultivariantPlaylist]) -> None:
     data, said = made
