@@ -23,15 +23,23 @@ class Coverage:
                 return end
             end += count
 
-    def ahead_of(self, transfer: Transfer, read_through: int) -> bool:
-        """Answer whether a request would bring nothing new, or only behind much that is here."""
-        if transfer.frontier == transfer.stop:
+    def end(self, transfer: Transfer) -> int | None:
+        """Where the body of a transfer is to end; None while the length is not known."""
+        return self._sink.length if transfer.stop is None else transfer.stop
+
+    def does_without(self, transfer: Transfer, read_through: int) -> bool:
+        """Answer whether all that a body goes on to bring, or much of what is next, comes anyway.
+
+        That is what is here, on its way, or left to another transfer. Needs a known length.
+        """
+        length, end = self._sink.length, self.end(transfer)
+        gap = self.gap(transfer.frontier)
+        if length is None or end is None or transfer.frontier in (gap, end):
             return False
-        if any(other.overtook(transfer) for other in self._transfers):
+        if gap - transfer.frontier > read_through or gap >= end:
             return True
-        count = self._sink.available(transfer.frontier)
-        end = self._sink.length if transfer.stop is None else transfer.stop
-        return count > read_through or (count > 0 and transfer.frontier + count == end)
+        others = (other for other in self._transfers if not other.leaving)
+        return any(other.frontier == gap and (other.stop or length) >= end for other in others)
 
     def hole_end(self, start: int, read_through: int) -> int | None:
         """Where a request from `start` should stop: None for the end of the resource.

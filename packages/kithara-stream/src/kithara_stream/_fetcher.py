@@ -211,9 +211,8 @@ class Fetcher:
             self._sink.set_length(transfer.frontier)
         elif transfer.ended and not transfer.leaving:
             # A short one that brought something is asked on, unless it would begin anew.
-            end = self._sink.length if transfer.stop is None else transfer.stop
             brought = transfer.frontier > transfer.start and self._ranges_work
-            if transfer.frontier != end and not brought:
+            if transfer.frontier != self._coverage.end(transfer) and not brought:
                 raise BodyEnded(transfer.frontier, self._sink.length)
 
     def _plan(self) -> None:
@@ -351,7 +350,7 @@ class Fetcher:
                     self._on_progress(self._tally.received)
                 if self._crowded:
                     self._changed.set()
-                if self._ranges_work and self._coverage.ahead_of(transfer, self._read_through):
+                if self._ranges_work and self._coverage.does_without(transfer, self._read_through):
                     return
                 length = self._sink.length
                 patience = self._hold if self._ranges_work and length is not None else None

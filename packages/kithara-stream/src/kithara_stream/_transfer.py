@@ -66,11 +66,6 @@ class Transfer:
         """Answer whether this transfer has brought the byte at `offset`."""
         return self.start <= offset < self.frontier
 
-    def overtook(self, other: "Transfer") -> bool:
-        """Answer whether all that the other one would bring is here already or comes with this."""
-        as_far = self.stop is None or (other.stop is not None and other.stop <= self.stop)
-        return as_far and not self.leaving and self.holds(other.frontier)
-
     def reaches(self, offset: int, distance: float) -> bool:
         """Answer whether the byte at `offset` is at most `distance` ahead in this body."""
         ahead = offset - self.frontier
