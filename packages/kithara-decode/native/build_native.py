@@ -57,7 +57,7 @@ ffibuilder.cdef(
     void kd_change_format(kd_decoder *decoder);
     const char *kd_tag(kd_decoder *decoder, int index, const char **value);
     void kd_close(kd_decoder *decoder);
-    void kd_interleave(void *out, const void *const *planes, const unsigned char *order,
+    void kd_interleave(void *out, const uintptr_t *planes, const unsigned char *order,
                        int channels, int64_t frames, int width);
     """
 )

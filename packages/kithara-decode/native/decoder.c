@@ -64,18 +64,20 @@ const unsigned char *kd_wave_order(int channels)
     return channels >= 1 && channels <= 8 ? orders[channels] : NULL;
 }
 
-static inline void put_planes(unsigned char *restrict out, const void *const *planes,
+static inline void put_planes(unsigned char *restrict out, const uintptr_t *planes,
                               const unsigned char *order, int channels, int64_t frames, int64_t width)
 {
     for (int channel = 0; channel < channels; channel++) {
-        const unsigned char *restrict plane = planes[order != NULL ? order[channel] : channel];
+        const unsigned char *restrict plane =
+            (const unsigned char *)planes[order != NULL ? order[channel] : channel];
         for (int64_t i = 0; i < frames; i++)
             memcpy(out + (i * channels + channel) * width, plane + i * width, (size_t)width);
     }
 }
 
-/* Put the samples of all planes side by side, of `width` bytes each; order: as kd_wave_order's. */
-void kd_interleave(void *out, const void *const *planes, const unsigned char *order, int channels,
+/* Put the samples of all planes side by side, of `width` bytes each; order: as kd_wave_order's.
+   Planes come as addresses, which is how PyAV tells them. */
+void kd_interleave(void *out, const uintptr_t *planes, const unsigned char *order, int channels,
                    int64_t frames, int width)
 {
     if (width == 4) /* a constant makes the usual case fast */

@@ -99,7 +99,7 @@ kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
 void kd_changed(kd_decoder *decoder, int32_t sample_rate, int32_t channels, int32_t bits);
 void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason);
 const unsigned char *kd_wave_order(int channels);
-void kd_interleave(void *out, const void *const *planes, const unsigned char *order, int channels,
+void kd_interleave(void *out, const uintptr_t *planes, const unsigned char *order, int channels,
                    int64_t frames, int width);
 void *kd_sample(void *out, int64_t index, int format);
 

@@ -36,8 +36,7 @@ typedef struct {
 
 static void interleave(float *out, float **planes, int channels, long frames)
 {
-    const void *const *plain = (const void *const *)planes;
-    kd_interleave(out, plain, kd_wave_order(channels), channels, frames, sizeof *out);
+    kd_interleave(out, (const uintptr_t *)planes, kd_wave_order(channels), channels, frames, sizeof *out);
 }
 
 static int64_t take_late(vorbis_state *state, float *out, int channels, int64_t frames)

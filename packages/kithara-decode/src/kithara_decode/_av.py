@@ -68,7 +68,8 @@ class AvDecoder(BaseDecoder):
         self._edit_start = edit_start(head)
         # Allowed to seek, FFmpeg reads the tail of streams and walks through all fragments of MP4.
         self._ffmpeg_seeks = source.seekable and container == "mp4" and not self._fragmented
-        self._open()
+        before = source.follows
+        self._open(before._av if isinstance(before, AvDecoder) else None)
         stream = self._av.stream
         spec = self._next_spec()
         ticks = spec.sample_rate * (stream.time_base or Fraction(0))
@@ -96,11 +97,14 @@ class AvDecoder(BaseDecoder):
             try:
                 self._lost(0, None, DAMAGED)
             except CorruptAudio:
-                self._av.close()
+                self._av.abandon()
                 raise
 
-    def _open(self) -> None:
-        """Start at the first byte and decode the first frame."""
+    def _open(self, before: AvInput | None = None) -> None:
+        """Start at the first byte and decode the first frame, if possible with a codec at its end.
+
+        So no seam is heard behind the input that it comes from.
+        """
         self._av = AvInput(
             self._source,
             self._container,
@@ -109,19 +113,17 @@ class AvDecoder(BaseDecoder):
             options={"ignore_editlist": "1"} if self._fragmented else {},
         )
         try:
-            self._begin(continued=False)
+            continued = before is not None and self._av.continue_from(before)
+            first = self._av.first_frame()
+            self._measure_lead(first, continued=continued)
+            self._take(first)
         except BaseException:
-            self._av.close()
+            self._av.abandon()
             raise
-
-    def _begin(self, *, continued: bool) -> None:
-        first = self._av.first_frame()
         self._origin = first.pts or 0
-        self._measure_lead(first, continued)
         self._next = -self._trimmed  # the index of the first frame in _pending
-        self._take(first)
 
-    def _measure_lead(self, first: AudioFrame, continued: bool) -> None:
+    def _measure_lead(self, first: AudioFrame, *, continued: bool) -> None:
         """Find out what precedes the sound: told by an edit, or known to the codec.
 
         FFmpeg drops a codec's own delay wherever decoding begins; what an edit of fragments says
@@ -153,13 +155,6 @@ class AvDecoder(BaseDecoder):
     def hold_back(self) -> None:
         """Let the codec keep what it has not delivered at the end, for what follows."""
         self._av.holds_back = True
-
-    def continue_from(self, before: BaseDecoder) -> bool:
-        """Take over the codec of a decoder at its end, so that no seam is heard."""
-        if not isinstance(before, AvDecoder) or not self._av.continue_from(before._av):
-            return False
-        self._begin(continued=True)
-        return True
 
     def finish(self) -> AnySamples:
         """Return what the codec was asked to hold back."""
@@ -301,9 +296,9 @@ def _interleave(frame: AudioFrame, out: AnySamples) -> None:
 
     PyAV's own arrays take longer than the decoding of AAC.
     """
-    planes = ffi.new("void *[]", [ffi.cast("void *", plane.buffer_ptr) for plane in frame.planes])
-    channels, width = frame.layout.nb_channels, out.itemsize
-    lib.kd_interleave(ffi.from_buffer(out), planes, ffi.NULL, channels, frame.samples, width)
+    addresses = [plane.buffer_ptr for plane in frame.planes]
+    channels, width = out.shape[1], out.itemsize
+    lib.kd_interleave(ffi.from_buffer(out), addresses, ffi.NULL, channels, frame.samples, width)
 
 
 BACKEND = Backend(name="PyAV", containers=frozenset(DEMUXERS), open=AvDecoder)

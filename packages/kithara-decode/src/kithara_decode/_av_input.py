@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from ._errors import CorruptAudio, UnsupportedFormat
@@ -127,8 +126,8 @@ class AvInput:
         self._setup = _setup(self.stream.codec_context)
         self._began = self._drains = self._ended = False
         self._packets: Iterator[Packet[AudioStream]] = self._container.demux(self.stream)
-        # The packets up to the one that gave the first frame.
-        self._beginning: list[Packet[AudioStream]] = []
+        self._start: int | None = None  # the time stamp of the first packet
+        self._lender: AvInput | None = None  # whose codec this one took over
         self._frames: Iterator[AudioFrame | DamagedPacket] = iter(())  # what the last packet gave
 
     def first_frame(self) -> AudioFrame:
@@ -152,10 +151,9 @@ class AvInput:
 
     def seconds_before(self, first: AudioFrame) -> Fraction:
         """Return how long after the first packet the first frame begins; 0 if that is not told."""
-        start = self._beginning[0].pts if self._beginning else None
-        if start is None or first.pts is None:
+        if self._start is None or first.pts is None:
             return Fraction(0)
-        return (first.pts - start) * (self.stream.time_base or Fraction(0))
+        return (first.pts - self._start) * (self.stream.time_base or Fraction(0))
 
     def seek(self, pts: int) -> None:
         """Go to the packet at or before a time stamp of the stream."""
@@ -170,17 +168,22 @@ class AvInput:
         self._frames, self._ended = iter(()), False
 
     def continue_from(self, before: AvInput) -> bool:
-        """Decode from the first frame on with the codec that decoded another input to its end.
+        """Decode with the codec that decoded another input to its end.
 
-        Only right after `first_frame`, which is to be called again then. False, with nothing
-        changed, where the two are set up differently or the codec was needed otherwise.
+        Only before the first frame. False, with nothing changed, where the two are set up
+        differently or the codec was needed otherwise.
         """
         if before._codec is None or before._setup != self._setup:
             return False
         self._codec, before._codec = before._codec, None
-        self._packets = chain(self._beginning, self._packets)
-        self._frames, self._ended = iter(()), False
+        self._lender, self.holds_back = before, True
         return True
+
+    def abandon(self) -> None:
+        """Close, and give a codec that was taken over back."""
+        if self._lender is not None:
+            self._lender._codec, self._codec = self._codec, None
+        self.close()
 
     def finish(self) -> list[AudioFrame]:
         """Return the frames that the codec still held at the end, once."""
@@ -220,6 +223,7 @@ class AvInput:
 
     def close(self) -> None:
         """Free FFmpeg's side. Idempotent."""
+        self._lender = None
         self._container.close()
 
     def _choose_stream(self, av: ModuleType) -> AudioStream:
@@ -252,19 +256,16 @@ class AvInput:
             self._drains = self._codec is not None and self._codec.codec.delay
             return () if self.holds_back else self.finish()
         if not self._began:
-            self._beginning.append(packet)
+            self._began, self._start = True, packet.pts
         if self._codec is None:  # it went on in another input
             self._ended = True
             return ()
         try:
-            frames = self._codec.decode(packet)
+            return self._codec.decode(packet)
         except self._failures:  # of many types, by what the damage looks like
             # Players go on as well: streams may begin or be joined within a packet.
             time = (packet.duration or 0) * (packet.time_base or Fraction(0))
             return (DamagedPacket(seconds=time),)
-        if frames:
-            self._began = True
-        return frames
 
     def _no_audio(self) -> NoAudioFrame:
         return NoAudioFrame(f"the {self._name} input holds no audio frame", container=self._name)

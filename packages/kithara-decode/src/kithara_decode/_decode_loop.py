@@ -163,10 +163,13 @@ class DecodeLoop:
         return None, None, silence
 
     def _open(self, file: File) -> SpanDecoding:
+        """Open a span; where its clock is that of the present one, it may take over the codec."""
         timeline = getattr(file, "timeline", 0)
-        decoder = open_input(
-            Input(file, self._queue.hand_over), getattr(file, "container", None), self._options
-        )
+        before = self._span
+        follows = before.decoder if before is not None and before.timeline == timeline else None
+        source = Input(file, self._queue.hand_over, follows=follows)
+        decoder = open_input(source, getattr(file, "container", None), self._options)
+        source.follows = None  # or all of them would live on
         try:
             output = self._output = self._output or decoder.spec
             span = SpanDecoding(decoder, output, timeline=timeline)
@@ -186,9 +189,7 @@ class DecodeLoop:
         """Let a span follow another: an overlap is dropped, a gap filled."""
         end = Fraction(self._frame)
         if before is not None:
-            on = before.timeline == span.timeline and span.decoder.continue_from(before.decoder)
-            if not on:
-                self._put(before.finish_codec(), before)
+            self._put(before.finish_codec(), before)
             end = before.end
         off = silence * span.output.sample_rate
         if seconds is not None:

@@ -176,14 +176,7 @@ class BaseDecoder(ABC):
             self._free()
 
     def hold_back(self) -> None:  # noqa: B027 - most libraries hold nothing
-        """Keep what the library holds at the end for `continue_from` or `finish`."""
-
-    def continue_from(self, before: "BaseDecoder") -> bool:
-        """Go on with the state of a decoder that is at its end, whose input this one's follows.
-
-        Only before anything was read. False, with nothing changed, where that makes no difference.
-        """
-        return False
+        """Keep what the library holds at the end for what follows, or for `finish`."""
 
     def finish(self) -> AnySamples:
         """Return what was held back at the end and not handed on, once."""

@@ -13,10 +13,18 @@ class Input:
 
     Offsets count from the base: the file's start (its present position if unseekable), moved
     forward by `skip`. The bytes that `head` showed can be read again from any file. `before_read`
-    is called whenever the file is about to be read, which may block.
+    is called whenever the file is about to be read, which may block. `follows` is the decoder at
+    its end, if there is one, behind whose input this one goes on; for those who open it.
     """
 
-    def __init__(self, file: BinaryFile, before_read: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        file: BinaryFile,
+        before_read: Callable[[], object] = lambda: None,
+        *,
+        follows: object = None,
+    ) -> None:
+        self.follows = follows
         self._file = file
         self._before_read = before_read
         reads_early = getattr(file, "readinto1", None)
