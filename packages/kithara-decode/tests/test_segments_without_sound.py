@@ -60,3 +60,14 @@ def test_alone_it_is_an_error(media: Media, codec: str) -> None:
         pytest.raises(CorruptAudio, match="no audio"),
     ):
         next(stream)
+
+
+def test_one_whose_packets_are_all_refused_takes_nothing_from_the_codec(media: Media) -> None:
+    segmented = Segmented(media, "opus-voice", frames=60_000)
+    last = segmented.segments.pop()
+    with AudioStream(TimedFiles(segmented, step=1)) as stream:
+        before = samples(list(stream))
+    packets = last.index(b"mdat") + 4
+    segmented.segments.append(last[:packets] + b"\xff" * (len(last) - packets))
+    with AudioStream(TimedFiles(segmented, step=1)) as stream:
+        assert np.array_equal(samples(list(stream)), before)
