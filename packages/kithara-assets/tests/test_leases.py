@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kithara_assets import (
+    AssetInUse,
     DiskAssetStore,
     InvalidKey,
     ResourceKey,
@@ -19,6 +20,7 @@ from kithara_assets import (
     UnsafePath,
     UnusableRoot,
     _leases,
+    _removal,
     asset_store,
 )
 from kithara_assets._locks import lock_exclusive, lock_shared
@@ -110,6 +112,24 @@ def test_leases_that_cannot_be(store: DiskAssetStore, tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreClosed):
         store.lease("song")
+
+
+async def test_a_folder_that_another_made_meanwhile_is_not_taken(
+    store: DiskAssetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the open and the lock somebody takes the folder away, and a third makes a new one."""
+    await put(store)
+    assert becomes_free(store)
+
+    def lock(fd: int) -> bool:
+        os.rename(store.root / "song", store.root / "_index/gone")
+        os.mkdir(store.root / "song")
+        return lock_exclusive(fd)
+
+    monkeypatch.setattr(_removal, "lock_exclusive", lock)
+    with pytest.raises(AssetInUse):
+        store.delete_asset("song")
+    assert (store.root / "song").is_dir()
 
 
 async def test_a_folder_that_was_replaced_is_not_believed(

@@ -97,38 +97,29 @@ class Remover:
 
     def _take(self, asset_root: str, unused_since: int | None, pinned: bool) -> Outcome:
         path = f"{self._root}/{asset_root}"
+        fd = -1
         try:
+            if self._fs.by_descriptor:
+                fd = os.open(path, FOLDER_FLAGS)
+                if not lock_exclusive(fd) and self._locks:
+                    return Outcome.LEASED
             facts = os.stat(path, follow_symlinks=False)
-            fd = os.open(path, FOLDER_FLAGS) if self._fs.by_descriptor else -1
-        except FileNotFoundError:
-            return Outcome.GONE
-        except OSError:
-            return Outcome.STUCK
-        try:
-            if not self._is_free(fd, facts):
+            if fd >= 0 and not os.path.samestat(facts, os.fstat(fd)):
+                return Outcome.LEASED  # another one came in its place before it was locked
+            if not self._locks and time.time() - facts.st_mtime < UNLOCKED_SECONDS:
                 return Outcome.LEASED
-            used = facts.st_mtime_ns // 1000
-            if unused_since is not None and used > unused_since:
+            if unused_since is not None and facts.st_mtime_ns // 1000 > unused_since:
                 return Outcome.USED
             if not pinned and self.is_pinned(asset_root):
                 return Outcome.PINNED
             return self._move(asset_root)
+        except FileNotFoundError:
+            return Outcome.GONE
         except OSError:
             return Outcome.STUCK
         finally:
             if fd >= 0:
                 os.close(fd)
-
-    def _is_free(self, fd: int, facts: os.stat_result) -> bool:
-        """Whether no other process uses the folder that the facts are about; locks it."""
-        if not self._locks and time.time() - facts.st_mtime < UNLOCKED_SECONDS:
-            return False
-        if fd < 0:
-            return True
-        opened = os.fstat(fd)
-        if (opened.st_dev, opened.st_ino) != (facts.st_dev, facts.st_ino):
-            return False
-        return lock_exclusive(fd) or not self._locks
 
     def is_leased(self, asset_root: str) -> bool:
         """Whether somebody uses an asset now; others are seen only where locks reach them."""
