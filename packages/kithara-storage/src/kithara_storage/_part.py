@@ -88,9 +88,9 @@ class Part:
         """Open the journal, before the first byte is written. Writer thread."""
         if self.role is not Role.LEAD or self.journal is not None:
             return
+        self._remove_rejected()
         if self.found is None:
             self.fs.ftruncate(self.file.fd, 0)
-            self._remove_rejected()
             self.journal = Journal.create(self.fs, self.final, self.identity)
         elif self.found.current and self.identity == self.found.log.header.identity:
             self.journal = Journal.go_on(self.fs, self.found)
@@ -164,6 +164,7 @@ class Part:
         assert fresh.name is not None
         shared = beside(self.final, PART)
         self._doomed = True
+        self._remove_rejected()
         for suffix in (MAP, META):
             self.fs.unlink(beside(self.final, suffix))
         self.fs.rename(fresh.name, shared)
@@ -284,8 +285,11 @@ def _is_sound(part: Part) -> bool:
     if record.header is None:
         return False  # nobody knows; it goes when something takes its place
     part.identity = record.header.identity
-    if record.length == part.length or (record.length is None and _check_bytes(part, place)):
-        return True
+    sound: bool | None = record.length == part.length
+    if record.length is None:
+        sound = _check_bytes(part, place)
+    if sound is not False:
+        return sound is True  # not proven is not disproven: it stays like one of a lost record
     try:
         fs.unlink(final)  # it is wrong, and must be gone before its record may go
     except OSError:
@@ -294,11 +298,14 @@ def _is_sound(part: Part) -> bool:
     return False
 
 
-def _check_bytes(part: Part, place: str) -> bool:
+def _check_bytes(part: Part, place: str) -> bool | None:
+    """Compare a final file with its record's checksums; None: too little of the record is left."""
     fs = part.fs
     data = read_file(fs, place)
     log = None if data is None else decode(data)
-    if log is None or log.length != part.length or not log.whole:
+    if log is None or not log.whole:
+        return None
+    if log.length != part.length:
         return False
     if log.header.boot == fs.boot_id():
         return True

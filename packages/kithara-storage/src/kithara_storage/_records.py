@@ -12,8 +12,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import compress, count, islice, pairwise
-from operator import gt
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from ._ranges import RangeSet
@@ -182,17 +181,8 @@ def decode_commit(header: Header, size: int, tail: bytes) -> int | None:
 
 def coalesced(extents: Iterable[Extent]) -> RangeSet:
     """The bytes of extents as ranges."""
-    starts, stops = [], []
-    for start, stop, _ in extents:
-        starts.append(start)
-        stops.append(stop)
-    # Apart, and in order, they tell the same: a gap is where all that began has stopped.
-    starts.sort()
-    stops.sort()
-    gaps = [0, *compress(count(1), map(gt, islice(starts, 1, None), stops)), len(starts)]
-    return RangeSet.of_sorted(
-        (starts[first], stops[after - 1]) for first, after in pairwise(gaps) if first < after
-    )
+    in_order = sorted(extents, key=itemgetter(0))  # of numbers alone: half the time of tuples
+    return RangeSet.of_sorted((start, stop) for start, stop, _ in in_order)
 
 
 def _encode(seed: int, kind: int, crc: int, first: int, second: int) -> bytes:
