@@ -26,6 +26,10 @@ def test_before_the_first_download_it_is_a_guess() -> None:
     assert ThroughputEstimator().memory() is None
 
 
+def test_the_guessed_spread_is_soon_forgotten_on_a_steady_line() -> None:
+    assert fed(3e5, 3e5, 3e5).estimate().spread < 0.5 * ThroughputEstimator().estimate().spread
+
+
 @pytest.mark.parametrize("kbit", [60, 150, 400, 1200, 5000])
 @pytest.mark.parametrize("ttfb", [0.02, 0.2, 0.6])
 def test_a_steady_line_is_known_within_15_percent_after_three_segments(

@@ -13,7 +13,8 @@ _SHARPNESS: Final = 4.3  # how strongly the average that errs least is preferred
 _ERROR_SAMPLES: Final = 8.0  # the errors of about so many samples count
 _SPREAD_SAMPLES: Final = 40.0
 _START_RATE: Final = 400_000.0
-_START_SPREAD: Final = 0.2
+_START_SPREAD: Final = 0.28  # wary at first: nothing is in the buffer yet
+_START_WEIGHT: Final = 0.25  # of a sample, so that a steady line soon has the guess forgotten
 _START_TTFB: Final = 0.15
 _DRIFT: Final = 0.5  # how much of the way from the longest average counts as spread
 _TTFB_KEPT: Final = 0.8
@@ -73,8 +74,8 @@ class ThroughputEstimator:
         self._averages = [0.0] * len(_HALF_LIVES)
         self._weights = [0.0] * len(_HALF_LIVES)
         self._errors = [0.0] * len(_HALF_LIVES)
-        self._squares = _START_SPREAD**2
-        self._square_weight = 1.0
+        self._squares = _START_WEIGHT * _START_SPREAD**2
+        self._square_weight = _START_WEIGHT
         self._ttfb: float | None = None
         self._samples = 0
         self._size = 0
@@ -85,6 +86,7 @@ class ThroughputEstimator:
             self._average(memory.rate, _MEMORY_SECONDS * 0.5 ** (memory.age / _MEMORY_HALF_LIFE))
             drift = _MEMORY_DRIFT * memory.age / 3600.0
             self._squares = min(memory.spread**2 + drift, max(_WIDEST**2, memory.spread**2))
+            self._square_weight = 1.0
             self._ttfb = memory.ttfb
 
     def add(self, sample: DownloadSample) -> None:
