@@ -171,6 +171,14 @@ async def test_only_bytes_that_were_waited_for_measure_the_link(
         assert sizes == [CHUNK] * (9 + 4)
 
 
+async def test_a_reader_may_leave_before_the_start(resource: StreamingResource) -> None:
+    origin = Scripted()
+    async with Fetcher(origin, resource) as fetcher:
+        fetcher.cursor().close()
+        await fetcher.start()
+    assert origin.asked == [(0, None)]
+
+
 async def test_a_far_seek_is_one_more_request_right_there(resource: StreamingResource) -> None:
     origin = Scripted()
     async with Fetcher(origin, resource, look_ahead=50_000) as fetcher:

@@ -242,7 +242,8 @@ class Fetcher:
 
     def _first_gap(self) -> int:
         """Where the first request begins: at what the newest reader lacks, else at the start."""
-        gap = self._coverage.gap(self._readers()[0].position)
+        newest = next((cursor.position for cursor in self._readers()), 0)
+        gap = self._coverage.gap(newest)
         length = self._sink.length
         return gap if length is None or gap < length else self._coverage.gap(0)
 
