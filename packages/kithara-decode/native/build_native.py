@@ -41,6 +41,7 @@ ffibuilder.cdef(
         int64_t lost_frames;
         int32_t frame_bytes;
         int32_t bits;
+        int32_t link;
         int32_t next_rate, next_channels, next_bits;
         int status;
         char message[192];

@@ -26,7 +26,7 @@ typedef struct {
     int changed;       /* the block has this rate and count of channels, unlike those before it */
     int32_t rate, channels;
     const char *reason;
-    int comments_seen, comments_count;
+    int comments_count;
     char **comments;
 } flac_state;
 
@@ -138,9 +138,8 @@ static void take_metadata(const FLAC__StreamDecoder *flac, const FLAC__StreamMet
         decoder->channels = (int32_t)info->channels;
         decoder->bits = (int32_t)info->bits_per_sample;
         decoder->frames = info->total_samples > 0 ? (int64_t)info->total_samples : -1;
-    } else if (metadata->type == FLAC__METADATA_TYPE_VORBIS_COMMENT && !state->comments_seen) {
+    } else if (metadata->type == FLAC__METADATA_TYPE_VORBIS_COMMENT && state->comments == NULL) {
         const FLAC__StreamMetadata_VorbisComment *found = &metadata->data.vorbis_comment;
-        state->comments_seen = 1;
         state->comments = calloc(found->num_comments ? found->num_comments : 1, sizeof(char *));
         for (FLAC__uint32 i = 0; state->comments != NULL && i < found->num_comments; i++) {
             char *copy = calloc((size_t)found->comments[i].length + 1, 1);
@@ -163,6 +162,15 @@ static void take_error(const FLAC__StreamDecoder *flac, FLAC__StreamDecoderError
                         : "blocks are missing or damaged";
 }
 
+static void forget_comments(flac_state *state)
+{
+    for (int i = 0; i < state->comments_count; i++)
+        free(state->comments[i]);
+    free(state->comments);
+    state->comments = NULL;
+    state->comments_count = 0;
+}
+
 /* Begin to read a stream where the input stands. */
 static int begin(flac_state *state)
 {
@@ -179,6 +187,8 @@ static int begin(flac_state *state)
         return 0;
     state->held = state->taken = state->next = state->gap = state->silent = 0;
     state->damaged = state->changed = state->info_seen = 0;
+    forget_comments(state);
+    state->decoder->link++;
     FLAC__stream_decoder_set_metadata_respond(state->flac, FLAC__METADATA_TYPE_VORBIS_COMMENT);
     return init(state->flac, read_bytes, seek_bytes, tell_bytes, length_bytes, at_end, take_block,
                 take_metadata, take_error, state) == FLAC__STREAM_DECODER_INIT_STATUS_OK &&
@@ -348,9 +358,7 @@ static void close_file(kd_decoder *decoder)
     flac_state *state = decoder->state;
     if (state->flac != NULL)
         FLAC__stream_decoder_delete(state->flac);
-    for (int i = 0; i < state->comments_count; i++)
-        free(state->comments[i]);
-    free(state->comments);
+    forget_comments(state);
     free(state->block);
     free(state);
 }

@@ -76,6 +76,7 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             state->hole = 0;
             break;
         }
+        decoder->link = link;
         int channels = op_channel_count(state->file, link);
         if (channels != decoder->channels) {
             memcpy(state->late, place, (size_t)got * (size_t)channels * sizeof(float));

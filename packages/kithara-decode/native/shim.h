@@ -67,6 +67,7 @@ struct kd_decoder {
     int64_t lost_frames; /* how many are missing, with KD_LOST; -1: not known */
     int32_t frame_bytes; /* encoded bytes per frame where that is constant, else 0 */
     int32_t bits;        /* of the samples that went into a lossless encoder, else 0 */
+    int32_t link;        /* another number for each link of a chain that is read: other tags */
     int32_t next_rate, next_channels, next_bits; /* with KD_FORMAT_CHANGED, what comes next */
     int32_t formats;     /* what `read` itself can write: KD_FLOAT32, others maybe */
     int status;

@@ -31,7 +31,7 @@ typedef struct {
     float *late; /* frames behind a hole, kept until the hole has been told */
     int64_t held, taken;
     int64_t next; /* the frame that is due, by the stream's own count; -1: any */
-    int hole, link;
+    int hole;
 } vorbis_state;
 
 static void interleave(float *out, float **planes, int channels, long frames)
@@ -61,7 +61,7 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
         }
         float **planes = NULL;
         int64_t wanted = frames - done > BLOCK_FRAMES ? BLOCK_FRAMES : frames - done;
-        int link = state->link;
+        int link = decoder->link;
         long got = ov_read_float(&state->file, &planes, (int)wanted, &link);
         if (got == OV_HOLE) {
             state->hole = 1;
@@ -89,17 +89,17 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             interleave(late, planes, info->channels, got);
             state->held = got;
             state->taken = state->hole = 0;
-            state->link = link;
+            decoder->link = link;
             state->next = kd_input_seekable(decoder->input) ? ov_pcm_tell(&state->file) : -1;
             kd_changed(decoder, (int32_t)info->rate, info->channels, 0);
             break;
         }
         int64_t start = ov_pcm_tell(&state->file) - got, gap = start - state->next;
-        if (!kd_input_seekable(decoder->input) && link != state->link)
+        if (!kd_input_seekable(decoder->input) && link != decoder->link)
             state->next = -1; /* each link counts for itself */
         int told = state->hole && state->next >= 0 && gap > 0;
         state->next = start + got;
-        state->link = link;
+        decoder->link = link;
         if (told) {
             /* Positions are known at the end of a page: only there it shows how much is missing. */
             interleave(state->late, planes, decoder->channels, got);
@@ -157,6 +157,10 @@ kd_decoder *kd_open_vorbis(kd_input *input)
         free(state);
         return kd_fail(decoder, KD_CORRUPT, "libvorbisfile found no readable Vorbis headers");
     }
+    /* Behind a first link of one page libvorbisfile takes itself for being in the second one, and
+       tells that one's format, until it seeks. */
+    if (kd_input_seekable(input) && ov_streams(file) > 1)
+        ov_pcm_seek(file, 0);
     decoder->state = state;
     decoder->read = read_frames;
     decoder->seek = seek_frame;

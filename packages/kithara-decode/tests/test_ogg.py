@@ -70,6 +70,37 @@ def test_chained_streams_are_one(media: Media) -> None:
         assert len(everything(decoder)) == 10_000
 
 
+def test_a_first_link_of_one_page_keeps_its_format(media: Media) -> None:
+    first, second = (
+        media.coded(f"page-{count}.ogg", "-c:a", "libvorbis", "-ac", count, frames=20_000)
+        for count in ("1", "2")
+    )
+    alone = open_decoder(io.BytesIO(first.read_bytes())).read(30_000)
+    with open_decoder(io.BytesIO(first.read_bytes() + second.read_bytes())) as decoder:
+        assert np.array_equal(decoder.read(len(alone)), alone)
+
+
+@pytest.mark.parametrize("codec", ["libvorbis", "libopus", "flac"])
+def test_tags_are_those_of_the_link_that_is_read(media: Media, codec: str) -> None:
+    options = ("-c:a", codec, "-ar", "48000", "-metadata")
+    content = b"".join(
+        media.coded(f"{codec}-{title}.ogg", *options, f"title={title}", frames=30_000).read_bytes()
+        for title in ("one", "two")
+    )
+    with open_decoder(Unseekable(content, step=999)) as decoder:
+        titles = [decoder.tags["title"] for _ in decoder.blocks(5_000)]
+    assert titles == sorted(titles)
+    assert titles.count("one") in range(5, 8)
+    with open_decoder(io.BytesIO(content)) as decoder:
+        for start, title in ((0, "one"), (50_000, "two"), (5_000, "one")):
+            decoder.seek(start)
+            decoder.read(1000)
+            assert decoder.tags["title"] == title
+            (raw,) = [text for name, text in decoder.raw_tags if name.lower() == "title"]
+            assert raw == title
+    assert decoder.tags["title"] == "one"
+
+
 def test_a_cut_stream_is_never_silently_short(media: Media) -> None:
     for make in (vorbis, opus):
         content = make(media).read_bytes()

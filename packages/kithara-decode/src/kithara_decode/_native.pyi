@@ -15,6 +15,7 @@ class CData:
     frame_bytes: int
     lost_frames: int
     bits: int
+    link: int
     status: int
     message: CData
     def __getitem__(self, index: int) -> CData: ...

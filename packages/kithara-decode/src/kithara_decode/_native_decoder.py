@@ -1,7 +1,7 @@
 """A decoder over any of the C libraries: through the shim they all look the same."""
 
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from ._decoder import BaseDecoder
@@ -74,16 +74,16 @@ class NativeDecoder(BaseDecoder):
         self._unchecked = False  # the next frames may be of another format than `spec`
         self._stopped = lib.KD_OK  # why its last read was short, for the next one to tell
         self._native = self._open()
-        found = list(self._read_tags())
         super().__init__(
             container=container,
             spec=self._next_spec(),
             frames=self._native.frames if self._native.frames >= 0 else None,
             seekable=source.seekable,
-            tags=merged_tags(source.tags, normal_tags(found)),
-            raw_tags=(*source.raw_tags, *found),
+            tags=source.tags,
+            raw_tags=source.raw_tags,
             options=options,
         )
+        self._take_tags()
 
     def _open(self) -> "CData":
         native = _owned(self._opener(self._input), lib.kd_close)
@@ -109,6 +109,13 @@ class NativeDecoder(BaseDecoder):
         if status == lib.KD_UNSUPPORTED:
             raise UnsupportedFormat(text, container=self._container)
         raise CorruptAudio(text, container=self._container, frame=frame)
+
+    def _take_tags(self) -> None:
+        """Tell the tags of the link that is read, and those before the base of the input."""
+        self._link, source = self._native.link, self._refill.source
+        found = list(self._read_tags())
+        self._tags = MappingProxyType(merged_tags(source.tags, normal_tags(found)))
+        self._raw_tags = (*source.raw_tags, *found)
 
     def _read_tags(self) -> Iterator[tuple[str, str]]:
         value = ffi.new("const char **")
@@ -139,6 +146,8 @@ class NativeDecoder(BaseDecoder):
             pointer = ffi.from_buffer(out, require_writable=True)
             got = lib.kd_read(self._native, pointer, len(out), self._format)
             self._stopped = self._native.status
+            if self._native.link != self._link:
+                self._take_tags()
         if got and self._stopped != lib.KD_INPUT_FAILED:
             self._next += got
         elif self._stopped == lib.KD_LOST:
