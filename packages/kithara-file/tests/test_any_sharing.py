@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kithara_assets import asset_store
-from kithara_file import FileOptions, FileSource, _download, _following
+from kithara_file import FileOptions, FileSource, _following
 from kithara_net import HttpClient, NetOptions, RetryNet, RetryPolicy
 from kithara_net.testing import Behaviour, Server
 from kithara_stream import Reader
@@ -75,11 +75,11 @@ async def share(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_each_reads_the_file(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_following, "PATIENCE", 0.02)
-    monkeypatch.setattr(_download, "FIRST_PATIENCE", 0.05)
+    monkeypatch.setattr(_following, "FIRST_PATIENCE", 0.05)
     asyncio.run(share(seed))
 
 
 if __name__ == "__main__":
-    _following.PATIENCE, _download.FIRST_PATIENCE = 0.02, 0.05
+    _following.PATIENCE, _following.FIRST_PATIENCE = 0.02, 0.05
     for seed in range(1000, 1000 + int(sys.argv[1])):
         asyncio.run(share(seed))

@@ -4,15 +4,17 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from kithara_assets import DiskAssetStore
-from kithara_file import FileSession, FileSource, _download, _following
-from kithara_file._following import Following
+from kithara_assets import DiskAssetStore, MemoryAssetStore
+from kithara_file import Complete, FileSession, FileSource, _following
+from kithara_file._following import Following, copy
 from kithara_file._place import Place
-from kithara_net import ContentChanged, RangeSpec
+from kithara_net import ContentChanged, HttpClient, RangeSpec
 from kithara_net.testing import Resource, Server
+from kithara_storage import DiskWriter, StreamingResource
 from kithara_stream import Reader
 
 Make = Callable[..., FileSource]
@@ -63,13 +65,13 @@ async def read_all(session: FileSession) -> bytes:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, nobody asks for himself."""
     monkeypatch.setattr(_following, "PATIENCE", 60.0)
-    monkeypatch.setattr(_download, "FIRST_PATIENCE", 60.0)
+    monkeypatch.setattr(_following, "FIRST_PATIENCE", 60.0)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_following, "PATIENCE", 0.1)
-    monkeypatch.setattr(_download, "FIRST_PATIENCE", 0.1)
+    monkeypatch.setattr(_following, "FIRST_PATIENCE", 0.1)
 
 
 @pytest.mark.usefixtures("patient")
@@ -155,6 +157,111 @@ async def test_who_wants_what_the_leader_does_not_bring_asks_itself(
     assert await read_all(leader) == long_song
     await follower.aclose()
     await leader.aclose()
+
+
+async def test_what_the_leader_has_in_the_end_is_not_fetched_by_who_went_alone(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song)
+    leader = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    follower = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    events, reader = follower.events(), follower.reader()
+    reader.seek(3_000_000)
+    assert await read(reader, 1000) == long_song[3_000_000:3_001_000]
+    await leader.wait_complete()
+    async for event in events:
+        if isinstance(event, Complete):
+            break
+    assert follower.stats.requests == 1
+    assert follower.stats.bytes_received < 500_000
+    assert await read_all(follower) == long_song
+    await follower.aclose()
+    await leader.aclose()
+
+
+async def test_what_a_leader_brought_before_it_went_is_taken_by_who_went_alone(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song, script=[{"stall_after": 2_000_000}])
+    leader = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    follower = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    reader = follower.reader()
+    reader.seek(3_500_000)
+    assert await read(reader, 1000) == long_song[3_500_000:3_501_000]
+    with leader.reader() as leading:
+        assert await read(leading, 2_000_000) == long_song[:2_000_000]
+    await leader.aclose()
+    own = follower._supply.resource
+    assert isinstance(own, StreamingResource)
+    await own.wait_range_async(0, 2_000_000)  # which asks nobody for them
+    assert follower.stats.requests == 1
+    reader.seek(0)
+    assert await read(reader) == long_song
+    await follower.aclose()
+
+
+async def identity_of(url: str, net: HttpClient) -> dict[str, str]:
+    """What a cache notes of the version that the server has."""
+    with MemoryAssetStore() as memory:
+        made = FileSource(url, store=memory, net=net)
+        async with made as session:
+            await session.wait_complete()
+            with memory.open_streaming_resource(made.key) as resource:
+                assert resource.identity is not None
+                return dict(resource.identity)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("changed", [False, True])
+async def test_who_begins_alone_takes_what_is_there_behind_the_beginning(
+    server: Server, store: DiskAssetStore, net: HttpClient, source: Make, song: bytes, changed: bool
+) -> None:
+    """Unless it is of another version."""
+    server.add("/a.mp3", song)
+    identity = await identity_of(server.url("/a.mp3"), net)
+    if changed:
+        date = "Mon, 01 Jan 2001 00:00:00 GMT"
+        identity |= {"etag": '"old"', "if_range": '"old"', "last_modified": date}
+    made = source(server.url("/a.mp3"))
+    with store.open_streaming_resource(made.key, resume=True) as leader:
+        leader.restart(identity)
+        leader.set_length(len(song))
+        await leader.write_at(200_000, bytes(400_004) if changed else song[200_000:])
+        await leader.flush()
+        async with made as session:
+            assert await read_all(session) == song
+            await session.wait_complete()
+            assert session.stats.bytes_cached == (0 if changed else 400_004)
+            if not changed:
+                assert session.stats.bytes_received == 200_000
+    _, *asked = server.requests
+    assert asked[0].headers["If-Range"] == identity["etag"]
+    assert len(asked) == (2 if changed else 1)
+
+
+async def test_a_copy_takes_what_comes_before_it_comes_by(tmp_path: Path, song: bytes) -> None:
+    with DiskWriter() as writer:
+        leader = StreamingResource.open(tmp_path / "file", writer, resume=True)
+        leader.restart()
+        leader.set_length(len(song))
+        await leader.write_at(0, song[:300_000])
+        await leader.write_at(550_000, song[550_000:])
+        await leader.flush()
+        follower = StreamingResource.open(tmp_path / "file", writer, resume=True)
+        await follower.wait_range_async(550_000, len(song))
+
+        class Own(StreamingResource):
+            async def write_at(self, offset: int, data: bytes) -> None:
+                if offset == 0:
+                    await leader.write_at(400_000, song[400_000:500_000])
+                    await follower.wait_range_async(400_000, 500_000)
+                await super().write_at(offset, data)
+
+        with leader, follower, Own.open(tmp_path / "own", writer) as own:
+            await copy(follower, own)
+            holes = [own.next_hole(at, len(song)) for at in (0, 400_000, 500_000, 550_000)]
+            assert holes == [(300_000, 400_000), (500_000, 550_000), (500_000, 550_000), None]
+            assert own.read_at(400_000, 100_000) == song[400_000:500_000]
 
 
 @pytest.mark.usefixtures("impatient")

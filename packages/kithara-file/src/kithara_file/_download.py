@@ -11,24 +11,21 @@ from kithara_assets import (
     ResourceKey,
     ResourceStatus,
     SpillingAssets,
+    StorageError,
     StreamingResource,
 )
-from kithara_net import Net, Retried, TraceEvent
+from kithara_net import ContentChanged, Net, Retried, TraceEvent
 from kithara_stream import Cancelled, EventChannel, Fetcher, TransferStats
 
-from ._body import SNIFF_SIZE
 from ._events import Changed, Connected, FileEvent, HoleFilled, Progress
-from ._following import Following, soonest, wait_while
+from ._following import Following, begins, copy, soonest, wait_while
 from ._options import FileOptions
 from ._origin import HttpOrigin, shown
 from ._place import Place
 from ._rate import Rate
 from ._resumption import Resumption
 from ._revalidation import Revalidation
-
-FIRST_PATIENCE = 3.0
-"""Seconds that a session waits for the first bytes of another one, before it asks itself."""
-_COPIED_AT_ONCE = 256 * 1024
+from ._version import Verdict, Version
 
 
 class Retries:
@@ -48,8 +45,8 @@ class Download:
     Whoever opens a file first leads, and fetches it. Another session or process follows: it reads
     the same bytes as they arrive, and sends no request. It takes over when the leader is gone, and
     goes alone, with a copy of what is there, when the leader does not bring what its readers wait
-    for. Belongs to the running loop; `resource`, `place` and what readers call may be used from
-    any thread.
+    for; what the leader has in the end is copied as well. Belongs to the running loop; `resource`,
+    `place` and what readers call may be used from any thread.
     """
 
     def __init__(
@@ -81,6 +78,7 @@ class Download:
         self._whole = options.whole
         self._held: Resumption | None = None
         self._offline_miss: OfflineMiss | None = None
+        self._left: Version | None = None
         self.media_type: str | None = None
 
     @property
@@ -112,17 +110,13 @@ class Download:
     async def _open_or_follow(self) -> None:
         self._held = held = Resumption(self._open_resource(resume=True))
         if held.resource.following:
-            begun = await self._begins(held.resource)
-            if self._options.offline:
-                self._held = held = Resumption(held.resource)
-            elif begun:
+            begun = await begins(held.resource)
+            if not self._options.offline and (begun or held.resource.following):
+                if not begun:
+                    await self._begin_alone()
                 self._work = asyncio.create_task(self._bring())
                 return
-            elif self.resource.following:
-                held.resource.close()
-                self._held = held = Resumption(self._open_resource(resume=False))
-            else:
-                self._held = held = Resumption(held.resource)
+            self._held = held = Resumption(held.resource)
         await held.finish()
         if held.resource.status is not ResourceStatus.PARTIAL:
             if await self._is_outdated(held):
@@ -280,29 +274,19 @@ class Download:
     async def _bring(self) -> None:
         if self._fetcher is None:
             await self._follow()
-        if self._fetcher is not None:
+        if self._fetcher is None:
+            return
+        taking = asyncio.create_task(self._take_over_bytes(self._fetcher))
+        try:
             error = await self._fetcher.ended()
-            if error is not None:
-                raise error
+        finally:
+            taking.cancel()
+            await asyncio.wait([taking])
+        failed = error if taking.cancelled() else error or taking.exception()
+        if failed is not None:
+            raise failed
 
     # Following.
-
-    async def _begins(self, resource: StreamingResource) -> bool:
-        """Wait for the beginning from who leads; False if he does not bring it."""
-        leading = asyncio.create_task(resource.lead())
-        first = asyncio.create_task(resource.wait_range_async(0, SNIFF_SIZE))
-        tasks = {leading, first}
-        try:
-            await asyncio.wait(tasks, timeout=FIRST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        if first.cancelled():
-            return False
-        if (error := first.exception()) is not None:
-            raise error
-        return True
 
     async def _follow(self) -> None:
         """Until the resource is complete, or this session fetches itself."""
@@ -334,24 +318,46 @@ class Download:
     async def _go_alone(self) -> None:
         """Fetch into bytes of its own from now on, which begin with a copy of those followed."""
         before = self.resource
-        followed = Resumption(before)
         own = self._open_resource(resume=False)
         try:
             if own.status is ResourceStatus.PARTIAL:
-                if before.length is not None:
-                    own.set_length(before.length)
-                for start, stop in followed.held():
-                    for at in range(start, stop, _COPIED_AT_ONCE):
-                        size = min(_COPIED_AT_ONCE, stop - at)
-                        await own.write_at(at, before.read_at(at, size))
-                await own.flush()
+                await copy(before, own)
         except BaseException:
             own.close()
             raise
-        self._held = Resumption(own, version=followed.version, pinned=True)
+        self._held = Resumption(own)
+        if self._held.kept:
+            self._left = Resumption(before).version
+            self._held = Resumption(own, version=self._left, pinned=True)
         before.close()  # who waits there goes on here
         if own.status is ResourceStatus.PARTIAL:
             await self._connect()
+
+    async def _begin_alone(self) -> None:
+        """Go alone before anybody has read: where the copy is outdated, with none."""
+        try:
+            await self._go_alone()
+        except ContentChanged:
+            self.resource.close()
+            self._left = None
+            self._held = Resumption(self._open_resource(resume=False))
+            await self._connect()
+
+    async def _take_over_bytes(self, fetcher: Fetcher) -> None:
+        """Copy what is missing here once who was left has all of it, or is gone.
+
+        What goes wrong there brings nothing; what goes wrong here the fetcher meets as well.
+        """
+        if self._left is None:
+            return
+        own = self.resource
+        with contextlib.suppress(StorageError), self._open_resource(resume=True) as leaders:
+            await leaders.lead()
+            brought = Version.from_identity(leaders.identity or {})
+            if brought.compare(self._left) is Verdict.SAME:
+                await copy(leaders, own)
+                if own.length is not None and own.next_hole(0, own.length) is None:
+                    fetcher.fetch_whole()  # and it finds that nothing is left to fetch
 
     def _progressed(self, received: int) -> None:
         rate = self._rate.after(received, self._loop.time())

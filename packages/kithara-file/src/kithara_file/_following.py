@@ -7,12 +7,16 @@ from time import monotonic
 
 from kithara_assets import StreamingResource
 
+from ._body import SNIFF_SIZE
 from ._place import Place
 
+FIRST_PATIENCE = 3.0
+"""Seconds that a session waits for the first bytes of another one, before it asks itself."""
 PATIENCE = 1.0
 """Seconds that a reader waits for bytes near which some arrive, before it helps itself."""
 REACH = 1024 * 1024
 """Bytes: how far behind the place where bytes arrive a reader may wait for them."""
+_COPIED_AT_ONCE = 256 * 1024
 
 
 class Following:
@@ -56,6 +60,43 @@ class Following:
         if not near and position > REACH:
             return 0.0
         return max(since, *near, self._began) + PATIENCE - monotonic()
+
+
+async def begins(resource: StreamingResource) -> bool:
+    """Wait for the beginning from who leads; False if he does not bring it."""
+    leading = asyncio.create_task(resource.lead())
+    first = asyncio.create_task(resource.wait_range_async(0, SNIFF_SIZE))
+    tasks = {leading, first}
+    try:
+        await asyncio.wait(tasks, timeout=FIRST_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    if first.cancelled():
+        return False
+    if (error := first.exception()) is not None:
+        raise error
+    return True
+
+
+async def copy(source: StreamingResource, target: StreamingResource) -> None:
+    """Copy what `target` lacks, also what comes into `source` before the copy has come by."""
+    if source.length is not None:
+        target.set_length(source.length)
+    at = 0
+    while True:
+        stop = at + source.available(at) if source.length is None else source.length
+        lacking = target.next_hole(at, stop)
+        if lacking is None:
+            break
+        at, stop = lacking
+        if piece := source.read_at(at, min(_COPIED_AT_ONCE, stop - at)):
+            await target.write_at(at, piece)
+            at += len(piece)
+        elif (hole := source.next_hole(at, stop)) is not None and hole[0] == at:
+            at = hole[1]
+    await target.flush()
 
 
 async def wait_while(event: asyncio.Event, seconds: float | None) -> None:
