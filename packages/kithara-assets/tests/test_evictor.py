@@ -73,7 +73,6 @@ async def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
         assert store.evict() == Removed()
     with asset_store(tmp_path, EvictConfig(max_assets=3, low_watermark=0.67)) as store:
         assert evicts_down_to(store, ["a", "d"])
-        assert os.listdir(tmp_path / "_index/trash") == []
 
 
 async def test_what_was_taken_is_told(tmp_path: Path) -> None:
@@ -211,14 +210,14 @@ async def test_a_full_disk_makes_room_and_goes_on(
 async def test_the_trash_of_others_is_emptied(tmp_path: Path) -> None:
     with asset_store(tmp_path) as store:
         await put(store, "a")
-    left = tmp_path / "_index/trash/x/deep"
+    left = tmp_path / "_trash-x/deep"
     left.mkdir(parents=True)
     (left / "file").write_bytes(b"x")
     (left.parent / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "_index/trash/loose").write_bytes(b"x")
-    (tmp_path / "_index/trash/away").symlink_to(tmp_path / "a")
+    (tmp_path / "_trash-loose").write_bytes(b"x")
+    (tmp_path / "_trash-away").symlink_to(tmp_path / "a")
     with asset_store(tmp_path):
-        wait_until(lambda: os.listdir(tmp_path / "_index/trash") == [])
+        wait_until(lambda: assets(tmp_path) == ["a"])
     assert os.listdir(tmp_path / "a") == ["x.bin"]
 
 

@@ -187,6 +187,7 @@ class Evictor:
             self._as_of = begun
             self._reconciled = time.monotonic()
             self._since_reconcile = 0
+            self.remover.find_trash()
         self._measure_grown()
 
     def _is_stale(self) -> bool:
