@@ -152,6 +152,12 @@ def test_a_short_read_ahead_alternates_no_more_than_is_told(
     assert listening.stalled <= 0.5
 
 
+def test_a_full_buffer_bridges_what_a_steady_line_lacks_for_the_next_rung() -> None:
+    rule, coarse = trained(*[3.15e5] * 12), (AAC[0], AAC[2], AAC[5])
+    assert rule.decide(state(buffer=100.0, current=1, variants=coarse)).variant == 2
+    assert rule.decide(state(buffer=10.0, current=1, variants=coarse)).variant == 1
+
+
 def test_audio_over_150_kbit_steps_down_and_up_again() -> None:
     """Small segments over a slow line: known trouble of players built for video."""
     rule = trained(*[9e5] * 10)

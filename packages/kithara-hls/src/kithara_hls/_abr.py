@@ -20,6 +20,7 @@ __all__ = ("AbrController",)
 _OUTCOMES: Final = (-1.78, -0.45, 0.45, 1.78)
 _FULL_SWITCH: Final = 6.0  # seconds of a segment for which a switch by one octave costs 1
 _STEADY: Final = 0.28  # spread about which a step up may overshoot the line by all of its rate
+_BRIDGED: Final = 0.12  # of the line's rate, which a full buffer lends a step up on any line
 _PATIENCE: Final = 1.0  # seconds before a download may be abandoned
 _MIXING: Final = 2.0  # seconds after which a download in flight speaks for itself
 _SPEAKS: Final = 0.4
@@ -36,7 +37,8 @@ class AbrController:
     `BufferValue`. It is the myopic form of the Bellman equation of the stream: V stands for all
     that comes later. A step up must also be one that the line carries; the less steady the line
     and the fuller the buffer, the more it may exceed its rate, for then the buffer and not the
-    line decides.
+    line decides. A full buffer bridges a little on any line, or a coarse ladder would leave a
+    steady one half used.
 
     Once there is an estimate, only ratios of rates matter. More throughput, or more buffer, all
     else equal, never lowers the choice, except that ``min_switch_interval`` holds a switch back
@@ -129,8 +131,9 @@ class AbrController:
         slowness = [math.exp(-spread * (z + spread / 2.0)) / rate for z in _OUTCOMES]
         lowest = state.variants[state.candidates[0]].bitrate
         before = state.variants[state.current].bitrate if state.current is not None else None
-        reserve = min(1.0, 2.0 * state.buffer / self._goal(state)) ** 2
-        carried = rate * (1.0 - spread + reserve * (spread / _STEADY) ** 3)
+        filled = state.buffer / self._goal(state)
+        reserve = min(1.0, 2.0 * filled) ** 2 * (spread / _STEADY) ** 3
+        carried = rate * (1.0 - spread + max(_BRIDGED * filled, reserve))
         carried *= max(0.1, 1.0 - estimate.ttfb / segment) if segment > 0.0 else 1.0
         price = segment / _FULL_SWITCH
         merits: list[float | None] = [None] * len(state.variants)
