@@ -9,6 +9,7 @@ import stat as stat_bits
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 try:
@@ -33,6 +34,12 @@ _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN})
 _MAX_BUFFERS = 1024  # IOV_MAX of Linux and macOS
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+def plain(path: StrPath) -> str:
+    """One spelling for a path, so that files in memory and parts are told apart by it."""
+    text = os.fspath(path)
+    return text if os.path.normpath(text) == text else os.fspath(Path(text))
 
 
 def folder_of(path: StrPath) -> str:

@@ -15,7 +15,7 @@ from ._check import check
 from ._errors import DiskFull, NotWritable, from_os_error
 from ._filler import Commit, Filler, Write
 from ._follower import Follower
-from ._fs import FsOps, folder_of
+from ._fs import FsOps, folder_of, plain
 from ._generation import begun_anew
 from ._models import Durability, Identity, ResourceStatus, WaitOutcome
 from ._part import Part, Role, open_part, sweep_leftovers
@@ -68,7 +68,7 @@ class StreamingResource:
         anew reads what no barrier vouches for (some 16 MiB). The folder must exist. An empty file
         counts as missing. Raises `StorageFailed` or `DiskFull`.
         """
-        final = _plain(path)
+        final = plain(path)
         fs = FsOps() if fs is None else fs
         try:
             folder = folder_of(final)
@@ -390,12 +390,6 @@ class StreamingResource:
         if body.close():
             self._writer._abandon(filler)
             filler.close()
-
-
-def _plain(path: str | os.PathLike[str]) -> str:
-    """One spelling for a path, so that files in memory and parts are told apart by it."""
-    text = os.fspath(path)
-    return text if os.path.normpath(text) == text else os.fspath(Path(text))
 
 
 def _nothing_more(waiter: TaskWaiter) -> None:
