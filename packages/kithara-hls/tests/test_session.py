@@ -26,7 +26,7 @@ from kithara_hls import (
     VariantSelected,
 )
 from kithara_net import HttpClient, NetError, UnexpectedStatus
-from kithara_net.testing import GeneratedContent, Server
+from kithara_net.testing import Behaviour, GeneratedContent, Server
 from kithara_stream import Cancelled, Reader
 
 PROMPT = 1.0  # seconds: a tenth of it on an idle machine; who hangs takes longer by far
@@ -131,17 +131,42 @@ async def test_a_playlist_of_yesterday_is_loaded_anew_when_its_tokens_have_expir
         await session.wait_complete()
 
 
-async def test_a_key_of_yesterday_too(record: Record, source: Open, server: Server) -> None:
+async def test_tokens_that_expire_again_and_again_while_it_plays(
+    record: Record, source: Open, server: Server
+) -> None:
+    """Each playlist is good for one segment and one key; the last key expires with its segment."""
     made = with_keys(record)
-    publish_with_token(made, server, "old")
-    server.add("/music/b.key?t=old", status=503)
-    async with source(made.url) as session:
-        with pytest.raises(SegmentLost):
-            await session.wait_complete()
-    publish_with_token(made, server, "new")
-    async with source(made.url) as session:
+    for token, (segment, key) in enumerate(zip("123", ("a", "a", "b"), strict=True)):
+        publish_with_token(made, server, str(token))
+        server.add(f"/music/{token}.m3u8", made.served["list.m3u8"])
+        for name in (f"{n}.ts" for n in "123" if n != segment):
+            server.add(f"/music/{name}?t={token}", status=403)
+        for name in (f"{n}.key" for n in "ab" if n != key):
+            server.add(f"/music/{name}?t={token}", status=410)
+    lists: list[Behaviour] = [{"redirect": f"/music/{token}.m3u8"} for token in range(3)]
+    server.add("/music/list.m3u8", script=lists, status=404)
+    async with source(made.url, parallel=1) as session:
         await session.wait_complete()
         assert await asyncio.to_thread(read_all, session.reader()) == sha(made.clear)
+    assert len(server.requests_for("/music/list.m3u8")) == 3
+
+
+async def test_tokens_that_are_refused_for_ever_end_it(
+    record: Record, source: Open, server: Server
+) -> None:
+    """Every playlist has a token of its own, but none is good for the second segment."""
+    made = with_keys(record)
+    lists: list[Behaviour] = []
+    for token in range(30):
+        publish_with_token(made, server, str(token))
+        server.add(f"/music/{token}.m3u8", made.served["list.m3u8"])
+        server.add(f"/music/2.ts?t={token}", status=403)
+        lists.append({"redirect": f"/music/{token}.m3u8"})
+    server.add("/music/list.m3u8", script=lists, status=404)
+    async with source(made.url, parallel=1) as session:
+        with pytest.raises(SegmentLost):
+            await session.wait_complete()
+    assert len(server.requests_for("/music/list.m3u8")) == 2
 
 
 async def test_a_playlist_that_describes_something_else_does_not_renew_a_url(

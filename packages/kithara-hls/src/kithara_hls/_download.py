@@ -19,7 +19,8 @@ class Download:
     """How far one part is. Belongs to the event loop.
 
     ``wire_size`` counts the bytes as received, ``size`` those for readers; None while unknown.
-    ``begun`` says that its resource can be read. ``wanted`` counts who wants it; at 0 it is ended.
+    ``begun`` says that its resource can be read. ``renewals`` counts those since an answer.
+    ``wanted`` counts who wants it; at 0 it is ended.
     """
 
     planned: PlannedPart
@@ -33,6 +34,7 @@ class Download:
     wire_size: int | None = None
     size: int | None = None
     received: int = 0
+    renewals: int = 0
     begun: bool = False
     cached: bool = False
     complete: bool = False

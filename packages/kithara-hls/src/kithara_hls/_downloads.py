@@ -44,6 +44,7 @@ from ._version import Version, are_same, version_of
 __all__ = ("Downloads",)
 
 _EXPIRED: Final = frozenset((401, 403, 404, 410))  # how servers refuse a token of yesterday
+_RENEWALS: Final = 3  # of a part in a row: others may use up a token that is good for few requests
 
 
 class Downloads:
@@ -164,14 +165,15 @@ class Downloads:
             await asyncio.wait(tasks)
 
     async def _unlock(self, download: Download) -> None:
-        key = download.planned.key
-        assert key is not None
         while download.cipher is None:
-            url = download.planned.url
+            planned = download.planned
+            key = planned.key
+            assert key is not None
             try:
-                found = await download.track.keys.get(key, segment_url=url)
+                found = await download.track.keys.get(key, segment_url=planned.url)
             except UnexpectedStatus as error:
-                key = (await self._renewed(download, error)).key or key
+                if not await self._renew(download, planned, error):
+                    raise
             else:
                 download.cipher = SegmentCipher(found, key.iv, key_url=key.url)
         self._changed()
@@ -197,17 +199,13 @@ class Downloads:
             raise OfflineMiss(url=redacted(planned.url), missing=what)
         patience = Patience(self._options.retry, self._tally)
         while True:
-            before = download.received
+            before, planned = download.received, download.planned
             try:
                 if await self._attempt(download):
                     return
             except UnexpectedStatus as error:
-                if error.status in _EXPIRED:
-                    renewed = await download.track.renewed(planned)
-                    if renewed is not None:
-                        download.planned = planned = renewed
-                        continue
-                await self._again(download, error, patience)
+                if not await self._renew(download, planned, error):
+                    await self._again(download, error, patience)
             except NetError as error:
                 if is_all(download, error):
                     self._take_held(download)
@@ -247,15 +245,18 @@ class Downloads:
         url = redacted(download.planned.url)
         self._publish(SegmentRetried(index=download.planned.index, url=url, error=error))
 
-    async def _renewed(self, download: Download, error: UnexpectedStatus) -> PlannedPart:
-        """The part with URLs that have not expired; raises ``error`` if there is none."""
-        renewed = None
-        if error.status in _EXPIRED:
-            renewed = await download.track.renewed(download.planned)
-        if renewed is None:
-            raise error
-        download.planned = renewed
-        return renewed
+    async def _renew(
+        self, download: Download, refused: PlannedPart, error: UnexpectedStatus
+    ) -> bool:
+        """Give a part URLs that have not expired; False if that is no way."""
+        if download.planned != refused:
+            return True  # its body was refused before its key, or the other way round
+        if error.status not in _EXPIRED or download.renewals == _RENEWALS:
+            return False
+        download.renewals += 1
+        renewed = await download.track.renewed(refused)
+        download.planned = renewed or refused
+        return renewed is not None
 
     async def _attempt(self, download: Download) -> bool:
         """One request; True once all is stored, False to ask again from the beginning."""
@@ -274,6 +275,7 @@ class Downloads:
             stack.callback(lambda: self.tell(transfer.end(asyncio.get_running_loop().time())))
             body = await self._request(download, held if version else 0, version, stack)
             self._tally.answered(asyncio.get_running_loop().time() - download.requested_at)
+            download.renewals, download.track.answered = 0, True
             begin = planned.byte_range.start if planned.byte_range is not None else 0
             found = version_of(body)
             same = are_same(found, version)

@@ -2,9 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
+from time import monotonic
+from typing import Final
 
 from kithara_assets import Assets, ResourceKey
+from kithara_net import NetError
 
+from ._errors import HlsError
 from ._events import HlsEvent
 from ._keys import KeyRing, KnownKeys
 from ._names import CacheNames
@@ -16,12 +21,15 @@ from ._timeline import MediaClock, Timetable
 
 __all__ = ("Track",)
 
+_RELOADED_EVERY: Final = 30.0  # seconds, where nothing tells that a playlist gives good URLs
+
 
 class Track:
     """The segments of a variant, or of the rendition that is its audio. Belongs to the loop.
 
-    ``name`` is that of its playlist in the cache; variants may share a track. ``reload`` fetches
-    the playlist anew, None where that would be no use: it was not from the cache.
+    ``name`` is that of its playlist in the cache; variants may share a track. ``cached`` says
+    that the playlist came from there. ``reload`` fetches it anew, None offline. ``answered`` is
+    set when a server gives a part: the URLs of the playlist are good, or were.
     """
 
     def __init__(
@@ -30,6 +38,7 @@ class Track:
         name: str,
         playlist: MediaPlaylist,
         rendition: Rendition | None,
+        cached: bool,
         reload: Callable[[], Awaitable[MediaPlaylist]] | None,
         asset_root: str,
         store: Assets,
@@ -47,6 +56,8 @@ class Track:
         self.seconds_seen = 0.0
         self._reload = reload
         self._reloading = asyncio.Lock()
+        self._loaded_at = -inf if cached else monotonic()
+        self.answered = False
         segments = playlist.segments
         inits = {segment.init for segment in segments if segment.init is not None}
         keys = {segment.key for segment in segments} | {init.key for init in inits}
@@ -108,22 +119,37 @@ class Track:
         return list({key.url: key for key in keys if key is not None}.values())
 
     async def renewed(self, expired: PlannedPart) -> PlannedPart | None:
-        """Load a cached playlist anew, once; answer the same part with the URLs of today.
+        """Answer a part that was refused with the URLs of today, loading the playlist anew.
 
-        None if that is no way: it was not from the cache, describes other parts now, or has the
-        same URLs.
+        None if that is no way: the playlist was loaded just now and nothing came by it, it cannot
+        be loaded, describes other parts now, or has the same URLs.
         """
         async with self._reloading:
-            reload, self._reload = self._reload, None
-            if reload is not None:
-                fresh = await reload()
-                if is_renewed(self.playlist, fresh):
-                    self.playlist = fresh
-        if expired.index is not None:
-            fresh_part = self.segment(expired.index)
-            return fresh_part if fresh_part != expired else None
+            renewed = self._with_other_urls(expired)
+            if renewed is not None or self._reload is None or not self._may_reload(expired):
+                return renewed
+            self._loaded_at, self.answered = monotonic(), False
+            try:
+                fresh = await self._reload()
+            except (NetError, HlsError):
+                return None  # that the part was refused tells more
+            if is_renewed(self.playlist, fresh):
+                self.playlist = fresh
+            return self._with_other_urls(expired)
+
+    def _may_reload(self, expired: PlannedPart) -> bool:
+        if monotonic() - self._loaded_at >= _RELOADED_EVERY:
+            return True
+        has_token = "?" in expired.url or (expired.key is not None and "?" in expired.key.url)
+        return self.answered and has_token
+
+    def _with_other_urls(self, part: PlannedPart) -> PlannedPart | None:
+        """The same part by the playlist of now; None if that has the same URLs."""
+        if part.index is not None:
+            found = self.segment(part.index)
+            return found if found != part else None
         for index in range(len(self)):
-            part = self.init(index)
-            if part is not None and part != expired and self.key_of(part) == self.key_of(expired):
-                return part
+            init = self.init(index)
+            if init is not None and init != part and self.key_of(init) == self.key_of(part):
+                return init
         return None

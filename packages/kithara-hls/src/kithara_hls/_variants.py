@@ -145,12 +145,12 @@ class Variants:
         async def reload() -> MediaPlaylist:
             return await self._reload(index)
 
-        renewable = (cached or self._top_cached) and not self._options.offline
         track = Track(
             name=name,
             playlist=playlist,
             rendition=self.rendition(index),
-            reload=reload if renewable else None,
+            cached=cached or self._top_cached,
+            reload=reload if not self._options.offline else None,
             asset_root=self._asset_root,
             store=self._store,
             options=self._options,
