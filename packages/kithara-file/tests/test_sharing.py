@@ -239,6 +239,24 @@ async def test_who_begins_alone_takes_what_is_there_behind_the_beginning(
     assert len(asked) == (2 if changed else 1)
 
 
+async def test_who_finds_all_the_bytes_takes_their_number_from_the_version(
+    server: Server, store: DiskAssetStore, net: HttpClient, source: Make, song: bytes
+) -> None:
+    """Whoever fetched them was gone before it wrote down how many there are."""
+    server.add("/a.mp3", song)
+    identity = await identity_of(server.url("/a.mp3"), net)
+    made = source(server.url("/a.mp3"))
+    with store.open_streaming_resource(made.key, resume=True) as leader:
+        leader.restart(identity)
+        await leader.write_at(0, song)
+        await leader.flush()
+    before = len(server.requests)
+    async with made as session:
+        assert await read_all(session) == song
+        await session.wait_complete()
+    assert len(server.requests) == before
+
+
 async def test_a_copy_takes_what_comes_before_it_comes_by(tmp_path: Path, song: bytes) -> None:
     with DiskWriter() as writer:
         leader = StreamingResource.open(tmp_path / "file", writer, resume=True)

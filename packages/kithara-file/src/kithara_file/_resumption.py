@@ -35,6 +35,8 @@ class Resumption:
         resource, length = self.resource, self.resource.length
         if resource.following:
             return
+        if length is None and self.version is not None:
+            length = self.version.total  # whoever fetched it was gone before it wrote this down
         if resource.status is ResourceStatus.PARTIAL and length and self.kept == length:
             resource.confirm()
             await resource.commit(length)
