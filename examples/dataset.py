@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import IterableDataset, get_worker_info  # type: ignore[import-not-found]
+from torch.utils.data import IterableDataset, get_worker_info
 
 import kithara
 
@@ -36,7 +36,7 @@ def windows(urls: Sequence[str], seconds: float = 10.0, rate: int = 16_000) -> I
             print(f"left out: {error}", file=sys.stderr)
 
 
-class Windows(IterableDataset):  # type: ignore[misc]
+class Windows(IterableDataset):
     """The same for torch: each worker of a DataLoader reads its share of the URLs."""
 
     def __init__(self, urls: Sequence[str]) -> None:

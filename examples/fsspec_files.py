@@ -27,7 +27,7 @@ class TrackFile(io.BufferedReader):
         self._track.close()
 
 
-class KitharaFileSystem(AbstractFileSystem):  # type: ignore[misc]
+class KitharaFileSystem(AbstractFileSystem):
     """Opens URLs for reading. `info` and the cache of blocks that fsspec has are not needed."""
 
     protocol = "kithara"  # of the URLs that it opens
