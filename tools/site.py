@@ -107,7 +107,7 @@ def page_of(name: str) -> str:
 def stand_in_for_typeshed() -> None:
     """Give pdoc the names that exist for type checkers only, so that it shows them."""
     module = ModuleType("_typeshed")
-    for name in ("ReadableBuffer", "WriteableBuffer"):
+    for name in ("ReadableBuffer", "StrPath", "WriteableBuffer"):
         setattr(module, name, type(name, (), {"__module__": "_typeshed"}))
     sys.modules["_typeshed"] = module
 
