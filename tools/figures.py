@@ -40,7 +40,7 @@ SHOWN = {
     "processor time for an hour of m4a": "… of AAC",
     "storing 64 MiB as values of 64 KiB": "store 64 MiB in 64 KiB pieces",
 }
-NO_PEERS = ("kithara", "bare requests")
+NO_PEERS = ("kithara", "AudioStream", "bare requests")
 EVEN = 0.05  # differences up to this are not told from noise
 
 
