@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from ._input import Input
 
-PREROLL_SECONDS = Fraction(1, 2)  # decoded and dropped before a seek's target: codecs converge
-# FFmpeg's Opus decoder is within 60 dB after a quarter of a second, measured; 80 ms give 15 dB.
-OPUS_CONVERGES = 0.3
+PREROLL_SECONDS = Fraction(7, 10)  # decoded and dropped before a seek's target: codecs converge
+# FFmpeg's Opus decoder is within 60 dB after a quarter of a second of music and 0.6 s of speech at
+# 8 kbit/s, measured; 80 ms give 15 dB.
+OPUS_CONVERGES = 0.7
 AAC_PRIMING = 1024  # frames by which AAC lags what went in, if no edit says so: its overlap
 _DTYPES = {"u8": "uint8", "s16": "int16", "s32": "int32", "flt": "float32", "dbl": "float64"}
 _PLANAR = {"int16": "s16p", "int32": "s32p", "float32": "fltp", "float64": "dblp"}
