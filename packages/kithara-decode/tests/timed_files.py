@@ -14,14 +14,13 @@ from decode_files import Media, Unseekable, ffmpeg
 CODECS: dict[str, tuple[str, ...]] = {
     "aac": ("-c:a", "aac", "-aac_pns", "0"),
     "aac-edit": ("-c:a", "aac", "-aac_pns", "0"),
+    "opus-voice": ("-c:a", "libopus", "-strict", "-2", "-ac", "1", "-b:a", "8k"),
     "opus": ("-c:a", "libopus", "-strict", "-2"),
     "flac": ("-c:a", "flac", "-strict", "-2"),
     "alac": ("-c:a", "alac"),
     "ts": ("-c:a", "aac", "-aac_pns", "0"),
     "mp3.ts": ("-c:a", "libmp3lame", "-b:a", "128k"),
 }
-# The decoder of voice lags, and its noise takes longer to converge than seeks promise.
-VOICE = {"opus-voice": ("-c:a", "libopus", "-strict", "-2", "-ac", "1", "-b:a", "8k")}
 
 
 class Segmented:
@@ -36,7 +35,7 @@ class Segmented:
             folder.mkdir()
             source = media.pcm(f"tones-{frames}-2.wav", frames=frames)
             fragments = ("-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init.mp4")
-            coding = (CODECS | VOICE)[codec]
+            coding = CODECS[codec]
             ffmpeg("-i", source, *coding, "-ar", str(48000 if "opus" in codec else rate),
                    "-f", "hls", "-hls_time", "0.5", "-hls_list_size", "0",
                    *(() if codec.endswith("ts") else fragments),
