@@ -136,6 +136,24 @@ async def test_a_body_that_breaks_goes_on_where_it_broke(
     assert session.stats.time_to_first_byte is not None
 
 
+async def test_a_body_that_begins_anew_breaks_while_it_is_read(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts", 50_000).publish()
+    segment = made.resources["1.ts"]
+    segment.behaviour = {"new_etag": "", "new_last_modified": ""}
+    segment.script = [
+        {"stall_after": 9, "cut_after": 20_008, **segment.behaviour},
+        {"cut_after": 9, **segment.behaviour},
+    ]
+    async with source(made.url, retry=TWO_TRIES) as session:
+        reader = session.reader()
+        assert await asyncio.to_thread(reader.read, 9) == made.clear[:9]
+        segment.release()
+        assert await asyncio.to_thread(reader.read) == made.clear[9:]
+    assert [request.byte_range for request in server.requests_for("/music/1.ts")] == [None] * 3
+
+
 @pytest.mark.parametrize("etag", [None, ""])
 async def test_a_server_that_tells_more_than_there_is_costs_nothing(
     record: Record, source: Open, server: Server, etag: str | None

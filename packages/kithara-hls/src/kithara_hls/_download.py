@@ -19,6 +19,7 @@ class Download:
     """How far one part is. Belongs to the event loop.
 
     ``wire_size`` counts the bytes as received, ``size`` those for readers; None while unknown.
+    ``received`` bytes were seen by now; the last body came as far as ``reached``.
     ``begun`` says that its resource can be read. ``renewals`` counts those since an answer.
     ``wanted`` counts who wants it; at 0 it is ended.
     """
@@ -34,6 +35,7 @@ class Download:
     wire_size: int | None = None
     size: int | None = None
     received: int = 0
+    reached: int = 0
     renewals: int = 0
     begun: bool = False
     cached: bool = False

@@ -12,7 +12,6 @@ from kithara_assets import (
     OfflineMiss,
     ResourceKey,
     ResourceStatus,
-    StreamingResource,
 )
 from kithara_net import (
     BodyTruncated,
@@ -213,7 +212,7 @@ class Downloads:
                 if download.received > before:
                     patience.progress()
                 await self._again(download, error, patience)
-                stuck = isinstance(error, BodyTruncated) and download.received == before > 0
+                stuck = isinstance(error, BodyTruncated) and download.reached == before > 0
                 if stuck and await self._nothing_follows(download):
                     self._take_held(download)
                     return
@@ -296,23 +295,25 @@ class Downloads:
             if wanted is not None:
                 self._learn_size(download, wanted)
             self._begin(download)
-            at = body.head.start - begin
+            download.reached = body.head.start - begin
+            more = body.head.status == 200 and planned.byte_range is not None  # for others
             async for chunk in body:
                 now = asyncio.get_running_loop().time()
                 transfer.received(len(chunk), now)
                 download.ttfb = transfer.ttfb
                 self._tally.bytes_received += len(chunk)
-                at = await self._store_chunk(download, resource, at, chunk, wanted)
-                if at == wanted and body.head.status == 200 and planned.byte_range is not None:
-                    break  # the rest of the file is for others
-                held_back = self._gate(download) if at != wanted else None
+                await self._store_chunk(download, chunk, wanted)
+                if download.reached == wanted and more:
+                    break
+                held_back = self._gate(download) if download.reached != wanted else None
                 if held_back is not None:
                     self.tell(transfer.end(now))  # the wait is not the network's
                     await held_back
-        if wanted is not None and at < wanted:
-            raise SegmentInvalid(f"it has {at} bytes instead of {wanted}", url=planned.url)
+        size = download.reached
+        if wanted is not None and size < wanted:
+            raise SegmentInvalid(f"it has {size} bytes instead of {wanted}", url=planned.url)
         await resource.flush()
-        self._learn_size(download, at)
+        self._learn_size(download, size)
         return True
 
     def _begin_anew(self, download: Download, version: Version | None) -> None:
@@ -320,15 +321,10 @@ class Downloads:
             download.resource.restart(version)
         download.head, download.received = b"", 0
 
-    async def _store_chunk(
-        self,
-        download: Download,
-        resource: StreamingResource,
-        at: int,
-        chunk: bytes,
-        wanted: int | None,
-    ) -> int:
-        """Store a piece of the body that lies ``at``; answer where the next one does."""
+    async def _store_chunk(self, download: Download, chunk: bytes, wanted: int | None) -> None:
+        """Store the next piece of the body."""
+        resource, at = download.resource, download.reached
+        assert resource is not None
         stop = at + len(chunk) if wanted is None else min(at + len(chunk), wanted)
         piece = chunk[max(0, -at) : max(0, stop - at)]
         start = max(0, at)
@@ -339,7 +335,7 @@ class Downloads:
             download.received = max(download.received, stop)
             download.look_for_stamp()
             self._changed()
-        return at + len(chunk) if wanted is None else min(at + len(chunk), wanted)
+        download.reached = stop
 
     async def _request(
         self, download: Download, held: int, version: object, stack: AsyncExitStack
