@@ -54,6 +54,18 @@ async def test_a_waiting_subscriber_is_woken() -> None:
     assert await waiting == 7
 
 
+async def test_what_has_arrived_is_taken_without_waiting() -> None:
+    channel: EventChannel[int] = EventChannel()
+    subscription = channel.subscribe()
+    assert subscription.take() == []
+    channel.publish(1)
+    channel.publish(2, droppable=True)
+    assert subscription.take() == [1, 2]
+    channel.publish(3)
+    channel.close()
+    assert [event async for event in subscription] == [3]
+
+
 async def test_closing_a_subscription_ends_it_alone() -> None:
     channel: EventChannel[int] = EventChannel()
     left, stays = channel.subscribe(), channel.subscribe()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kithara._digest import digest
 from kithara._record import FirstPcm, Noted, RecordedEvent, SessionRecord, Sought
 from kithara._report import draw
 from kithara._series import Bins, Peak, Samples
+from kithara_file import Failed, FileSession
 from kithara_hls import (
     AbrDecision,
     Estimate,
@@ -380,3 +382,15 @@ def test_what_is_recorded_of_the_sound(server: ThreadedServer, cache: Path, wav:
     assert max(peak.high for peak in record.waveform) == pcm.max()
     assert min(peak.low for peak in record.waveform) == pcm.min()
     assert record.waveform[-1].start + record.waveform[-1].seconds == pytest.approx(2.0, abs=0.06)
+
+
+async def test_what_was_told_this_moment_is_in_the_report(
+    server: ThreadedServer, cache: Path
+) -> None:
+    async with kithara.aopen(server.url("/tone.wav"), cache=cache) as track:
+        await track.await_complete()
+        before = track.report().html
+        assert isinstance(track._session, FileSession)
+        track._session._channel.publish(Failed(error=LOST))
+        assert str(LOST) not in before
+        assert escape(str(LOST)) in track.report().html

@@ -220,8 +220,8 @@ class Pipeline:
     def _finish(self) -> None:
         if self._dead_end is not None:
             self.error = self._dead_end
-            self._table.fail(self._dead_end)
             self._publish(SessionFailed(error=self._dead_end))
+            self._table.fail(self._dead_end)
         else:
             self._table.end_here(self._end.silence)
             self._publish(SessionEnded(size=self._table.end or 0))

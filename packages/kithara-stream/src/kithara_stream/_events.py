@@ -37,6 +37,12 @@ class Subscription(Generic[Event]):
         self._channel._leave(self)
         self._end()
 
+    def take(self) -> list[Event]:
+        """What has arrived and was not read, without waiting."""
+        taken = [event for event, _ in self._queue]
+        self._queue.clear()
+        return taken
+
     def __aiter__(self) -> Self:
         return self
 

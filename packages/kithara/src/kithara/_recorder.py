@@ -37,6 +37,7 @@ class Recorder:
         self._buffered = SampleSeries()
         self._peaks = PeakSeries()
         self._silent = True
+        self._watched: Events | None = None
         self._traced = False
         self._progressed = 0
 
@@ -64,6 +65,7 @@ class Recorder:
     def watch(self, session: Session) -> Callable[[], Awaitable[None]]:
         """Write down the events of a session until what is answered is called, those included."""
         subscription: Events = session.events()
+        self._watched = subscription
 
         async def watch() -> None:
             async for event in subscription:
@@ -92,7 +94,9 @@ class Recorder:
         self.note(Sought(seconds=seconds, position=position))
 
     def record(self, session: Session, audio: AudioStream | None) -> SessionRecord:
-        """What happened so far."""
+        """What happened so far. Belongs to the event loop of the session while that is open."""
+        for event in () if self._watched is None else self._watched.take():
+            self.note(event)
         stats = session.stats
         is_hls = isinstance(session, HlsSession)
         spec = None if audio is None else audio.spec

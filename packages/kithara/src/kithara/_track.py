@@ -12,6 +12,7 @@ from kithara_stream import LoopThread, Reader, TransferStats
 from ._blocks import Blocks, block_frames
 from ._errors import NoVariants
 from ._events import Events
+from ._record import SessionRecord
 from ._recorder import Recorder
 from ._report import Report, draw
 from ._session import Kind, Session
@@ -149,8 +150,17 @@ class Track:
         return loop.run(subscribe())
 
     def report(self) -> Report:
-        """One self-contained HTML page about what happened so far; a notebook shows it."""
-        return draw(self._recorder.record(self._session, self._audio))
+        """One self-contained HTML page about what happened so far; a notebook shows it.
+
+        To be called on the loop of a track that `aopen` made; from any thread for others.
+        """
+        if self._loop is None or self._closed:
+            return draw(self._recorder.record(self._session, self._audio))
+
+        async def record() -> SessionRecord:
+            return self._recorder.record(self._session, self._audio)
+
+        return draw(self._loop.run(record()))
 
     def reader(self) -> Reader:
         """The bytes themselves as one more file object, independent of the PCM.
