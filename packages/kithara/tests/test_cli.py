@@ -94,6 +94,7 @@ def test_a_stretch_of_it(
     assert np.array_equal(soundfile.read(out, dtype="float32")[0], tone[4000:12_000])
     beyond = run("decode", server.url("/tone.wav"), "-o", out, "--cache", cache, "--start", "9")
     assert beyond.exit_code == 0
+    assert beyond.stderr == "kithara: there is nothing from 0:09 on: the sound ends at 0:02\n"
     assert soundfile.info(out).frames == 0
 
 
@@ -120,11 +121,20 @@ def test_other_files(
 
 
 def test_the_input_is_not_overwritten(wav: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(wav)
-    done = run("decode", tmp_path / "a.wav", "-o", tmp_path / "a.wav")
-    assert done.exit_code == 2
-    assert "is what is to be decoded" in " ".join(done.stderr.split())
-    assert (tmp_path / "a.wav").read_bytes() == wav
+    source = tmp_path / "a b.wav"
+    source.write_bytes(wav)
+    for words in (
+        [source, "-o", source],
+        [source.as_uri(), "-o", source],
+        [source, "-o", tmp_path / "o.wav", "--report", source],
+    ):
+        done = run("decode", *words)
+        assert done.exit_code == 2
+        assert "is what is to be decoded" in " ".join(done.stderr.split())
+        assert source.read_bytes() == wav
+    named_so = source.rename(tmp_path / "o.wav.part")
+    assert run("decode", named_so, "-o", tmp_path / "o.wav").exit_code == 0
+    assert named_so.read_bytes() == wav
 
 
 def test_a_playlist_of_this_machine(tmp_path: Path) -> None:
@@ -195,8 +205,11 @@ def test_a_segment_that_nobody_has_need_not_be_the_end(
         (["-o", "a.wav", "--duration", "1:2:3:4"], "no time such as"),
         (["-o", "a.wav", "--key", "c0ffee"], "hexadecimal digits"),
         (["-o", "a.wav", "--header", "Authorization s3cret"], "number 1 is no"),
+        (["-o", "a.wav", "--header", "A b: s3cret"], "number 1 is no"),
+        (["-o", "a.wav", "--header", "range: bytes=0-9"], "not for you to set"),
         (["-o", "a.wav", "--variant", "loudest"], "neither a number"),
         (["-o", "a.wav", "--report", "/no/such/folder/r.html"], "there is no folder"),
+        (["-o", "a.wav", "--report", "./a.wav"], "take the place of the output"),
         (["-o", "a.wav", "--rate", "0"], "--rate"),
         (["-o", "a.wav", "--lost", "maybe"], "neither raise nor silence"),
         (["-o", "a.wav", "--frob"], "--frob"),

@@ -129,6 +129,15 @@ def test_no_room_for_the_output(server: ThreadedServer, cache: Path) -> None:
         assert (code, err.count("\n")) == (1, 1)
 
 
+def test_stdout_may_lack_letters(wav: bytes, tmp_path: Path) -> None:
+    (tmp_path / "ü.wav").write_bytes(wav)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONIOENCODING", "ascii")
+        code, out, err = run("info", tmp_path / "ü.wav")
+    assert (code, err) == (0, "")
+    assert rb"\xfc.wav" in out
+
+
 @posix
 def test_stdout_may_be_closed(server: ThreadedServer, cache: Path) -> None:
     command = shlex.join([*COMMAND, "fetch", server.url("/tone.wav"), "--cache", str(cache)])

@@ -1,5 +1,6 @@
 """The command `kithara`."""
 
+import io
 import json
 import os
 import shutil
@@ -93,13 +94,17 @@ def decode(
     WAV and raw are 32-bit floats; FLAC and Ogg need the extra kithara[encode]. The bytes stay in
     the cache.
     """
+    if out != STDOUT:
+        check_output(out, "--output", ask.url)
     form = format_of(out, kind)
     piped = is_pipe(out)
     if form is None or (piped and form not in ("wav", "raw")):
-        complaint = f"{kind or str(out)!r} is none of {', '.join(FORMATS)}; a pipe takes wav or raw"
+        complaint = f"{kind or str(out)!r} is none of {', '.join(FORMATS)}"
+        if form:
+            complaint = f"a pipe takes wav or raw, not {form}"
         raise typer.BadParameter(complaint, param_hint="--format" if kind else "--output")
-    if out != STDOUT:
-        check_output(out, "--output", source=ask.url)
+    if ask.report is not None and ask.report.resolve() == out.resolve():
+        raise typer.BadParameter("it would take the place of the output", param_hint="--report")
     with opened(ask) as track:
         with (
             open_output(out, track.spec, form) as writer,
@@ -109,6 +114,7 @@ def decode(
             for chunk in stretch(track, ask.start, ask.duration):
                 writer.write(chunk)
                 voice.moved(moment_of(track))
+            tell_emptiness(track, ask, writer.frames)
             if not ask.offline and not ask.start and ask.duration is None:
                 keep(track)
         if piped and not ask.as_json:
@@ -139,8 +145,11 @@ def play(ask: Heard) -> None:
         from ._play import play as play_chunks
 
         voice.say("opened", facts_of(track))
-        for _ in play_chunks(stretch(track, ask.start, ask.duration), track.spec):
+        frames = 0
+        for chunk in play_chunks(stretch(track, ask.start, ask.duration), track.spec):
+            frames += len(chunk.data)
             voice.moved(moment_of(track))
+        tell_emptiness(track, ask, frames)
         voice.say("done", moment_of(track).facts())
 
 
@@ -156,7 +165,7 @@ def fetch(ask: Asked, report: ReportOption = None) -> None:
     """Fetch all of a URL into the cache, so that it plays offline."""
     variant, headers = parse_variant(ask.variant), parse_headers(ask.header)
     if report is not None:
-        check_output(report, "--report")
+        check_output(report, "--report", ask.url)
     with complaints(ask.url), voice_for(ask, timed=False) as voice:
         from kithara import fetch as fetch_url
 
@@ -218,6 +227,13 @@ def keep(track: "Track") -> None:
         complain_of("kithara", f"the cache could not keep it: {error}")
 
 
+def tell_emptiness(track: "Track", ask: Heard, frames: int) -> None:
+    """Say why nothing was heard where the stretch begins behind the end."""
+    if not frames and ask.start and track.duration is not None and ask.start >= track.duration:
+        ends = f"the sound ends at {clock(track.duration)}"
+        complain_of("kithara", f"there is nothing from {clock(ask.start)} on: {ends}")
+
+
 def tell_version(asked: bool) -> None:
     """Print the version and end, if that is asked for."""
     if asked:
@@ -238,7 +254,7 @@ def opened(ask: Heard) -> Iterator["Track"]:
     """Open a track, and complain as a command does; write the report also when it fails."""
     report = ask.report
     if report is not None:
-        check_output(report, "--report")
+        check_output(report, "--report", ask.url)
     with (
         complaints(ask.url),
         ask.open(
@@ -259,6 +275,8 @@ def opened(ask: Heard) -> Iterator["Track"]:
 def main() -> NoReturn:
     """Run the command line; wrong usage is one line."""
     width = min(shutil.get_terminal_size().columns, 80) - 2
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is spelt, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     if sys.stdout is None:  # closed by whoever started this: nobody listens
         with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             main()

@@ -2,12 +2,14 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import wraps
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
+from urllib.parse import unquote
 
 import typer
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Variant: TypeAlias = int | Literal["auto", "best", "worst"]
 Lost: TypeAlias = Literal["raise", "silence"]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
+_CLIENTS_OWN = frozenset({"accept-encoding", "range"})
 
 
 def parse_key(text: str) -> bytes:
@@ -41,10 +46,15 @@ def parse_headers(lines: list[str] | None) -> dict[str, str]:
     """Turn "Name: value" into headers; a wrong one is a usage error that does not show it."""
     headers = {}
     for number, line in enumerate(lines or (), 1):
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip() or any(c in line for c in "\r\n\0"):
-            raise typer.BadParameter(f"number {number} is no 'Name: value'", param_hint="--header")
-        headers[name.strip()] = value.strip()
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        complaint = None
+        if not colon or not _HEADER_NAME.fullmatch(name) or any(c in value for c in "\r\n\0"):
+            complaint = f"number {number} is no 'Name: value'"
+        elif name.lower() in _CLIENTS_OWN:
+            complaint = f"{name} is not for you to set: `--start` and `--duration` take a part"
+        if complaint:
+            raise typer.BadParameter(complaint, param_hint="--header")
+        headers[name] = value
     return headers
 
 
@@ -75,13 +85,15 @@ def parse_time(text: str) -> float:
     return seconds
 
 
-def check_output(path: Path, option: str, source: str | None = None) -> None:
+def check_output(path: Path, option: str, source: str) -> None:
     """Refuse an output that cannot be written, or is the input, before anything is fetched."""
+    if source.startswith("file:"):
+        source = unquote(source.removeprefix("file:").removeprefix("//"))
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder", param_hint=option)
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}", param_hint=option)
-    if source is not None and os.path.exists(source) and path.exists() and path.samefile(source):
+    if os.path.exists(source) and path.exists() and path.samefile(source):
         raise typer.BadParameter(f"{str(path)!r} is what is to be decoded", param_hint=option)
 
 

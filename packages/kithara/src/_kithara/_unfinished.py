@@ -18,7 +18,7 @@ def unfinished(path: Path) -> Iterator[Path]:
         yield path
         return
     path = path.resolve()  # a link stays one
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # nobody else's
     try:
         yield part
         os.replace(part, path)
