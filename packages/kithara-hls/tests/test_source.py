@@ -14,7 +14,7 @@ from kithara_hls import (
     UnsupportedHls,
     VariantMissing,
 )
-from kithara_net import BodyTooLarge, HttpClient
+from kithara_net import BodyTooLarge, HttpClient, RetryPolicy
 from kithara_net.testing import Server
 
 Record = Callable[..., Any]
@@ -181,6 +181,25 @@ async def test_a_range_behind_the_end_is_an_error(
     server.add("/list.m3u8", "\n".join(lines).encode())
     with pytest.raises(SegmentInvalid, match="500 bytes instead of 600"):
         await content(source(server.url("/list.m3u8")))
+
+
+@pytest.mark.parametrize("end", ["cut_after", "stall_after"])
+async def test_a_range_of_which_all_came_but_the_end_of_the_answer_is_not_asked_for_again(
+    end: str, source: Open, server: Server
+) -> None:
+    """The answer is cut off there, or the session ends there and another one follows."""
+    body = bytes(range(250)) * 4
+    script: Any = [{"chunked": True, end: 600}]
+    server.add("/f.ts", body, script=script)
+    lines = ["#EXTM3U", "#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-BYTERANGE:600@100", "#EXTINF:1,"]
+    server.add("/list.m3u8", "\n".join([*lines, "f.ts"]).encode())
+    url = server.url("/list.m3u8")
+    if end == "stall_after":
+        async with source(url) as session:
+            assert await asyncio.to_thread(session.source().wait_range, 0, 600) == "ready"
+    retry = RetryPolicy(max_retries=1, base_delay=0.0)
+    assert await content(source(url, retry=retry)) == body[100:700]
+    assert len(server.requests_for("/f.ts")) == 1
 
 
 @pytest.mark.parametrize(

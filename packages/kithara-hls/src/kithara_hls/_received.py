@@ -7,14 +7,20 @@ from ._download import Download
 from ._errors import SegmentInvalid
 from ._plan import PlannedPart
 
-__all__ = ("check_size", "clear_size", "is_all", "told_size")
+__all__ = ("check_size", "clear_size", "is_all", "planned_size", "told_size")
+
+
+def planned_size(planned: PlannedPart) -> int | None:
+    """How many bytes the playlist gives a part, if it does."""
+    if planned.byte_range is None or planned.byte_range.stop is None:
+        return None
+    return planned.byte_range.stop - planned.byte_range.start
 
 
 def told_size(planned: PlannedPart, body: ByteStream) -> int | None:
     """How many bytes the whole part has, if that is told."""
-    if planned.byte_range is not None and planned.byte_range.stop is not None:
-        return planned.byte_range.stop - planned.byte_range.start
-    return body.head.total
+    size = planned_size(planned)
+    return body.head.total if size is None else size
 
 
 def is_all(download: Download, error: NetError) -> bool:
