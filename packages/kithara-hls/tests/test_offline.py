@@ -104,6 +104,31 @@ async def test_what_is_missing_is_named(
     assert sorted(r.path for r in server.requests) == ["/0/3.m4s", "/0/i.mp4", "/0/k.key"]
 
 
+async def test_what_one_variant_lacks_is_played_from_another_one_that_has_it(
+    record: Record, source: Open, server: Server, store: DiskAssetStore
+) -> None:
+    made, url = ladder(record, server)
+    async with source(url, variant=0) as session:
+        await session.download(variants=[0, 1])
+    server.requests.clear()
+    gone = [{1, 3}, {0, 2}]  # neither has all of it
+    for variant, numbers in enumerate(gone):
+        for number in numbers:
+            (path,) = store.root.glob(f"*/segments/variant_{variant}/{variant}/{number}.m4s")
+            path.unlink()
+    async with source(url, offline=True) as session:
+        assert await asyncio.to_thread(session.reader().read) == b"".join(
+            part for i in range(4) for part in (made[i % 2].init, made[i % 2].parts[1 + i])
+        ) + b"".join(made[1].parts[5:])
+        assert await asyncio.to_thread(session.reader().seek_time, 5.0) == 5
+    (key,) = store.root.glob("*/keys/variant_0/0/k.key")
+    key.unlink()
+    async with source(url, offline=True) as session:
+        with pytest.raises(OfflineMiss):
+            await session.wait_complete()
+    assert server.requests == []
+
+
 async def test_a_segment_that_is_lost_ends_a_download(
     record: Record, source: Open, server: Server
 ) -> None:

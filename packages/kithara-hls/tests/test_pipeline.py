@@ -265,6 +265,27 @@ async def test_a_failing_variant_is_left_for_another_at_the_same_time(
     assert len([p for p in paths(server) if p.startswith("/high/")]) <= 5
 
 
+@pytest.mark.parametrize("variant", ["best", "auto"])
+async def test_what_a_variant_that_failed_before_still_has_is_not_lost(
+    record: Record, source: Open, server: Server, variant: str
+) -> None:
+    low, high = record("/low", seed=1), record("/high", seed=2)
+    for made, missing in ((low, ["3.ts", "4.ts"]), (high, ["2.ts", "4.ts"])):
+        for name in NAMES:
+            made.segment(name)
+        made.publish()
+        for name in missing:
+            made.resources[name].behaviour = {"status": 404}
+    async with source(ladder(server, "/low", "/high"), variant=variant) as session:
+        reader = session.reader()
+        heard = await asyncio.to_thread(reader.read, 3 * 5000)
+        with pytest.raises(SegmentLost) as caught:
+            await asyncio.to_thread(reader.read)
+    assert heard[:5000] in (low.parts[0], high.parts[0])
+    assert heard[5000:] == low.parts[1] + high.parts[2]
+    assert caught.value.index == 3
+
+
 async def test_a_body_that_breaks_in_the_midst_is_joined_by_another_variant(
     record: Record, source: Open, server: Server
 ) -> None:

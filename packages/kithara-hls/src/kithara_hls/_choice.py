@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Final, TypeGuard
 
 from kithara_assets import OfflineMiss
@@ -23,7 +24,7 @@ from ._abr_protocol import (
 from ._delivery import Delivery
 from ._errors import HlsError, NoVariant
 from ._options import HlsOptions
-from ._steps import Step
+from ._steps import Position, Step
 from ._variants import Variants
 
 __all__ = ("Choice",)
@@ -53,6 +54,8 @@ class Choice:
         )
         self._rate: float | None = None
         self._asked_at = -math.inf
+        self._failed_here: set[str] = set()  # tracks whose segments at one time failed
+        self._here: Fraction | None = None  # before which a segment of that time begins
         self.latency = 0.0
         self.fixed = variants.choose()
         self.decision: AbrDecision | None = None
@@ -70,13 +73,30 @@ class Choice:
         return [index for index in variants if index in allowed or index == self.fixed]
 
     def may_avoid(self, error: BaseException) -> TypeGuard[Exception]:
-        """Answer whether another variant may be taken where a playlist cannot be had.
+        """Answer whether another variant may be taken where one cannot be had.
 
         A variant that was asked for by name and is not in the cache is not replaced offline.
         """
         if isinstance(error, OfflineMiss):
             return self.fixed is None
         return isinstance(error, NetError | HlsError)
+
+    def leave(self, variant: int, position: Position) -> bool:
+        """Do not take a variant that failed at ``position`` for a while; False if none is left.
+
+        One that failed elsewhere is taken where no other is left.
+        """
+        if self._here is None or position.start > self._here:
+            self._failed_here.clear()
+            self._here = position.start + position.track.times.duration_of(position.index) / 2
+        self._failed_here.add(self._variants.track_name(variant))
+        self._variants.exclude(variant)
+        if not self.allowed(self._variants.alternates(variant)):
+            self._variants.forgive()
+            for other in self._variants.all:
+                if self._variants.track_name(other.index) in self._failed_here:
+                    self._variants.exclude(other.index)
+        return bool(self.allowed(self._variants.alternates(variant)))
 
     def first(self) -> int:
         """Answer the variant to open with. Raises NoVariant."""
@@ -146,6 +166,7 @@ class Choice:
 
     def on_flush(self) -> None:
         """What was fetched was thrown away."""
+        self._here = None
         if isinstance(self._policy, CanFlush):
             self._policy.on_flush()
 

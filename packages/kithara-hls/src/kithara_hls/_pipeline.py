@@ -11,7 +11,7 @@ from kithara_stream import SeekPoint
 from ._choice import Choice
 from ._delivery import Delivery
 from ._downloads import Downloads
-from ._errors import HlsError, KeyInvalid, SegmentInvalid, SegmentLost
+from ._errors import HlsError
 from ._events import (
     BufferLevel,
     FailedOver,
@@ -325,7 +325,7 @@ class Pipeline:
         self._chosen = self._chosen if error is None else None
         if error is None or self._next is None:
             return True
-        if self._choice.may_avoid(error):
+        if self._choice.may_avoid(error) and self._choice.leave(self._loading_for, self._next):
             self._fail_over(self._loading_for, self._next, error)
         else:
             self._end_at(error)
@@ -354,10 +354,10 @@ class Pipeline:
 
     def _recover_from(self, step: Step, error: Exception) -> None:
         self._chosen = None
-        if not isinstance(error, NetError | SegmentInvalid | KeyInvalid | SegmentLost):
-            self._end_at(error, step)
-        elif self._others(step.variant):
+        if self._choice.may_avoid(error) and self._choice.leave(step.variant, step.position):
             self._fail_over(step.variant, self.delivery.take_away(step), error)
+        elif not isinstance(error, NetError | HlsError):
+            self._end_at(error, step)
         elif self._options.lost == "silence":
             step.track.times.lose(step.index)
             lost, again = step.lost(error), self.delivery.take_away(step)
@@ -371,23 +371,12 @@ class Pipeline:
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)
 
     def _fail_over(self, variant: int, position: Position, error: Exception) -> None:
-        others = self._others(variant)
-        self._variants.exclude(variant)
-        if not others:
-            self._end_at(error)
-            return
         self._publish(
             FailedOver(
                 variant=variant, index=position.index, error=error, excluded_for=EXCLUDED_FOR
             )
         )
         self._next, self._failed_over = position, True
-
-    def _others(self, variant: int) -> list[int]:
-        """The variants that are left instead of one, and have other segments."""
-        name = self._variants.track_name(variant)
-        left = self._choice.allowed(self._variants.alternates(variant))
-        return [other for other in left if self._variants.track_name(other) != name]
 
     def _end_at(self, error: BaseException, step: Step | None = None) -> None:
         """Nothing follows what was planned before ``step``, nor in its midst if it is laid."""
