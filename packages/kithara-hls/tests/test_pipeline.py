@@ -259,6 +259,8 @@ async def test_a_failing_variant_is_left_for_another_at_the_same_time(
     assert (over.variant, over.index, over.excluded_for) == (1, failed, 60)
     chosen = [event for event in seen if isinstance(event, VariantSelected)]
     assert [event.variant.index for event in chosen] == ([1, 0] if where != "list.m3u8" else [0])
+    there = {(e.index, e.variant) for e in seen if isinstance(e, SegmentComplete)}
+    assert there >= {(index, int(index < failed)) for index in range(4)}
     assert [e.variant.index for e in seen if isinstance(e, VariantApplied)] == (
         [1, 0] if failed else [0]
     )

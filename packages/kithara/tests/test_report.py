@@ -109,11 +109,24 @@ def selected(chosen: Variant, index: int, reason: str, rate: float) -> VariantSe
     )
 
 
-def segment(index: int, begin: float, end: float, cached: bool = False) -> list[Noted]:
-    url = f"https://example.org/{index}.m4s"
-    started = SegmentStarted(index=index, url=url, cached=cached)
-    complete = SegmentComplete(index=index, url=url, size=48_000, seconds=6.0, cached=cached)
+def begun(index: int, variant: int = 0, cached: bool = False) -> SegmentStarted:
+    url = f"https://example.org/{variant}/{index}.m4s"
+    return SegmentStarted(index=index, variant=variant, url=url, cached=cached)
+
+
+def segment(
+    index: int, begin: float, end: float, cached: bool = False, variant: int = 0
+) -> list[Noted]:
+    started = begun(index, variant, cached)
+    complete = SegmentComplete(
+        index=index, variant=variant, url=started.url, size=48_000, seconds=6.0, cached=cached
+    )
     return [noted(begin, started), noted(end, complete)]
+
+
+def retried(index: int, variant: int = 0) -> SegmentRetried:
+    url = f"https://example.org/{variant}/{index}.m4s"
+    return SegmentRetried(index=index, variant=variant, url=url, error=LOST)
 
 
 def noted(at: float, event: RecordedEvent) -> Noted:
@@ -149,20 +162,20 @@ SESSION = record_of(
     noted(0.4, VariantApplied(variant=LOW, index=0)),
     noted(0.5, FirstPcm(position=0.0)),
     *segment(1, 1.0, 1.1, cached=True),
-    noted(1.2, SegmentRetried(index=2, url="https://example.org/2.m4s", error=LOST)),
+    noted(1.2, retried(2)),
     *segment(2, 1.5, 2.5),
     noted(2.6, selected(HIGH, 3, "up", 500_000.0)),
     noted(2.7, VariantApplied(variant=HIGH, index=3)),
-    noted(3.0, SegmentRetried(index=3, url="https://example.org/3.m4s", error=LOST)),
+    noted(3.0, retried(3, variant=1)),
     noted(4.0, FailedOver(variant=1, index=3, error=LOST, excluded_for=60.0)),
     noted(4.1, selected(LOW, 3, "failover", 400_000.0)),
     noted(5.0, SegmentSkipped(index=3, start=18.0, duration=6.0, error=LOST)),
-    noted(6.0, SegmentStarted(index=4, url="https://example.org/4.m4s", cached=False)),
+    noted(6.0, begun(4)),
     noted(7.0, Sought(seconds=42.0, position=12.0)),
     noted(7.0, TimeSought(seconds=42.0, landed=42.0, index=7)),
     *segment(7, 7.1, 7.2),
     noted(7.5, FirstPcm(position=42.0)),
-    noted(8.0, SegmentStarted(index=8, url="https://example.org/8.m4s", cached=False)),
+    noted(8.0, begun(8)),
 )
 
 
@@ -221,49 +234,20 @@ def test_each_segment_is_a_bar_of_its_own_time_and_fate() -> None:
     assert [facts["tabindex"] for facts, _ in page.bars][:2] == ["0", "-1"]
 
 
-def test_behind_a_seek_back_the_last_choice_holds() -> None:
-    record = record_of(
-        noted(0.1, selected(LOW, 0, "start", 1e5)),
-        *segment(0, 0.2, 0.3),
-        noted(0.4, selected(HIGH, 8, "up", 1e6)),
-        noted(0.5, TimeSought(seconds=6.0, landed=6.0, index=1)),
-        *segment(1, 0.6, 0.7),
-        noted(0.8, selected(LOW, 3, "down", 1e5)),
-        *segment(2, 0.9, 1.0),
-        *segment(3, 1.1, 1.2),
-    )
-    found = digest(record)
-    assert [(bar.index, bar.variant) for bar in found.bars] == [(0, 0), (1, 1), (2, 1), (3, 0)]
-    assert found.switches == 2
-
-
 def test_what_another_variant_takes_over_is_given_up_then() -> None:
     """As when a variant fails: what was asked of it for later segments is asked of another."""
-    high, low = (f"https://example.org/{name}/1.m4s" for name in ("high", "low"))
     record = record_of(
         noted(0.1, selected(HIGH, 0, "start", 1e6)),
-        noted(0.2, SegmentStarted(index=1, url=high, cached=False)),
+        noted(0.2, begun(1, variant=1)),
         noted(0.5, selected(LOW, 1, "failover", 1e5)),
-        noted(0.6, SegmentStarted(index=1, url=low, cached=False)),
-        noted(0.9, SegmentComplete(index=1, url=low, size=9, seconds=6.0, cached=False)),
+        *segment(1, 0.6, 0.9),
     )
     told = [(bar.variant, bar.fate, bar.end) for bar in digest(record).bars]
     assert told == [(1, "dropped", 0.6), (0, "network", 0.9)]
 
 
-def test_what_is_heard_tells_the_variant_of_a_segment_before_the_choice() -> None:
-    record = record_of(
-        noted(0.1, selected(HIGH, 0, "start", 1e6)),
-        noted(0.5, selected(LOW, 2, "failover", 1e5)),
-        *segment(1, 0.6, 0.7),
-        *segment(2, 0.6, 0.8),
-        noted(0.9, VariantApplied(variant=LOW, index=1)),
-    )
-    assert [(bar.index, bar.variant) for bar in digest(record).bars] == [(1, 0), (2, 0)]
-
-
 def test_a_failure_begins_anew_behind_a_seek_and_where_the_segment_was_left_out() -> None:
-    failing = SegmentRetried(index=4, url="https://example.org/4.m4s", error=LOST)
+    failing = retried(4)
     record = record_of(
         noted(1.0, failing),
         noted(2.0, SegmentSkipped(index=4, start=24.0, duration=6.0, error=LOST)),

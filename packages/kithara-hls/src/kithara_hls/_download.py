@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from kithara_assets import ResourceKey, StreamingResource
 
 from ._cipher import BLOCK, SegmentCipher
+from ._events import SegmentComplete, SegmentRetried, SegmentStarted
 from ._parts import Part
 from ._plan import PlannedPart
 from ._timestamps import STAMP_SIZE, Stamp, first_stamp
 from ._track import Track
+from ._urls import redacted
 
 __all__ = ("Download",)
 
@@ -18,6 +20,7 @@ __all__ = ("Download",)
 class Download:
     """How far one part is. Belongs to the event loop.
 
+    ``variant`` is the one that it was first wanted for, others may share the track.
     ``wire_size`` counts the bytes as received, ``size`` those for readers; None while unknown.
     ``received`` bytes were seen by now; the last body came as far as ``reached``.
     ``begun`` says that its resource can be read. ``renewals`` counts those since an answer.
@@ -26,6 +29,7 @@ class Download:
 
     planned: PlannedPart
     track: Track
+    variant: int
     key: ResourceKey
     init: "Download | None"
     seconds: float
@@ -86,3 +90,32 @@ class Download:
         self.stamp = first_stamp(self.clear_head(), init)
         all_there = self.complete or len(self.head) >= STAMP_SIZE or self.error is not None
         self.stamped = self.stamp is not None or all_there
+
+    def started(self) -> SegmentStarted:
+        """What to tell as its bytes begin to arrive."""
+        return SegmentStarted(
+            index=self.planned.index,
+            variant=self.variant,
+            url=redacted(self.planned.url),
+            cached=self.cached,
+        )
+
+    def retried(self, error: Exception) -> SegmentRetried:
+        """What to tell as it is asked for again."""
+        return SegmentRetried(
+            index=self.planned.index,
+            variant=self.variant,
+            url=redacted(self.planned.url),
+            error=error,
+        )
+
+    def completed(self) -> SegmentComplete:
+        """What to tell once all of it is in the cache."""
+        return SegmentComplete(
+            index=self.planned.index,
+            variant=self.variant,
+            url=redacted(self.planned.url),
+            size=self.wire_size or 0,
+            seconds=self.seconds,
+            cached=self.cached,
+        )

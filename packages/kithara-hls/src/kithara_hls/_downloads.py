@@ -28,7 +28,7 @@ from ._abr_protocol import DownloadSample
 from ._cipher import SegmentCipher
 from ._download import Download
 from ._errors import SegmentInvalid
-from ._events import HlsEvent, SegmentComplete, SegmentRetried, SegmentStarted, ThroughputSample
+from ._events import HlsEvent, ThroughputSample
 from ._options import HlsOptions
 from ._parts import Part
 from ._patience import Patience
@@ -81,7 +81,9 @@ class Downloads:
         self._tasks: set[asyncio.Task[None]] = set()
         self._met: set[ResourceKey] = set()
 
-    def get(self, planned: PlannedPart, track: Track, init: Download | None = None) -> Download:
+    def get(
+        self, planned: PlannedPart, track: Track, variant: int, init: Download | None = None
+    ) -> Download:
         """Fetch a part, or take part in that."""
         key = track.key_of(planned)
         known = self._active.get(key)
@@ -89,7 +91,9 @@ class Downloads:
             known.wanted += 1
             return known
         seconds = 0.0 if planned.index is None else float(track.times.duration_of(planned.index))
-        download = Download(planned=planned, track=track, key=key, init=init, seconds=seconds)
+        download = Download(
+            planned=planned, track=track, variant=variant, key=key, init=init, seconds=seconds
+        )
         self._active[key] = download
         download.task = asyncio.create_task(self._run(download, after=known))
         self._tasks.add(download.task)
@@ -241,8 +245,7 @@ class Downloads:
 
     async def _again(self, download: Download, error: NetError, patience: Patience) -> None:
         await patience.wait(error)
-        url = redacted(download.planned.url)
-        self._publish(SegmentRetried(index=download.planned.index, url=url, error=error))
+        self._publish(download.retried(error))
 
     async def _renew(
         self, download: Download, refused: PlannedPart, error: UnexpectedStatus
@@ -363,8 +366,7 @@ class Downloads:
     def _begin(self, download: Download) -> None:
         if not download.begun:
             download.begun = True
-            index, url = download.planned.index, redacted(download.planned.url)
-            self._publish(SegmentStarted(index=index, url=url, cached=download.cached))
+            self._publish(download.started())
         self._changed()
 
     def _learn_size(self, download: Download, size: int) -> None:
@@ -385,12 +387,4 @@ class Downloads:
         await resource.commit(size)
         download.complete = True
         self._met.add(download.key)
-        self._publish(
-            SegmentComplete(
-                index=download.planned.index,
-                url=redacted(download.planned.url),
-                size=size,
-                seconds=download.seconds,
-                cached=download.cached,
-            )
-        )
+        self._publish(download.completed())

@@ -71,9 +71,14 @@ class KeyFetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentStarted:
-    """The bytes of a part begin to arrive; ``index`` is None for an init section."""
+    """The bytes of a part begin to arrive; ``index`` is None for an init section.
+
+    ``variant`` is the index of the one that it is fetched for, here and in the next two events;
+    others may share it as the same rendition.
+    """
 
     index: int | None
+    variant: int
     url: str
     cached: bool
 
@@ -86,6 +91,7 @@ class SegmentComplete:
     """
 
     index: int | None
+    variant: int
     url: str
     size: int
     seconds: float
@@ -97,6 +103,7 @@ class SegmentRetried:
     """A request for a part failed with ``error``, and is made again."""
 
     index: int | None
+    variant: int
     url: str
     error: Exception
 

@@ -17,7 +17,7 @@ class InitSections:
         self._kept: dict[ResourceKey, Download] = {}
         self._probed: set[tuple[str, int]] = set()
 
-    def get(self, track: Track, index: int) -> Download | None:
+    def get(self, track: Track, index: int, variant: int) -> Download | None:
         """The init section of a segment, None if it has none; release it after use.
 
         It is kept beyond that: the next segment wants it too.
@@ -28,10 +28,10 @@ class InitSections:
         key = track.key_of(planned)
         kept = self._kept.get(key)
         if kept is None or kept.error is not None:
-            kept = self._kept[key] = self._downloads.get(planned, track)
-        return self._downloads.get(kept.planned, track)
+            kept = self._kept[key] = self._downloads.get(planned, track, variant)
+        return self._downloads.get(kept.planned, track, variant)
 
-    def probe(self, track: Track, index: int) -> tuple[int, Download] | None:
+    def probe(self, track: Track, index: int, variant: int) -> tuple[int, Download] | None:
         """Ask for the first segment of a media clock, if where that begins is not known.
 
         Once for each; hand it to `learn` then. None where there is nothing to learn.
@@ -45,8 +45,8 @@ class InitSections:
             track.times.lose(first)
             return None
         self._probed.add((track.name, first))
-        init = self.get(track, first)
-        probe = self._downloads.get(track.segment(first), track, init)
+        init = self.get(track, first, variant)
+        probe = self._downloads.get(track.segment(first), track, variant, init)
         if init is not None:
             self._downloads.release(init)  # it is kept here
         return first, probe

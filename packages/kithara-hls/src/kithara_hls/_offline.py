@@ -71,7 +71,7 @@ class Offline:
                 if track.playlist.segments[index].gap or self._has(track, index):
                     there += 1
                     continue
-                running |= self._begin(track, index)
+                running |= self._begin(track, index, variant)
                 while len(running) >= self._options.parallel:
                     there += await self._settle(track, variant, running)
                     told(FetchProgress(variant=variant, segments=there, of=len(track)))
@@ -108,11 +108,13 @@ class Offline:
                 missing.append(track.keys.name(encryption_key).rel_path)
         return tuple(missing)
 
-    def _begin(self, track: Track, index: int) -> dict[asyncio.Task[None], tuple[int, Download]]:
+    def _begin(
+        self, track: Track, index: int, variant: int
+    ) -> dict[asyncio.Task[None], tuple[int, Download]]:
         begun = {}
         for planned in (track.init(index), track.segment(index)):
             if planned is not None and not self._is_there(track.key_of(planned)):
-                download = self._downloads.get(planned, track)
+                download = self._downloads.get(planned, track, variant)
                 assert download.task is not None
                 counts = 1 if planned.index is not None else 0
                 if download.task in begun:

@@ -130,7 +130,7 @@ class Pipeline:
         wanted = Fraction(max(0.0, seconds))
         track = (self._next or self._end).track
         index = min(track.times.find(wanted), len(track) - 1)
-        probe = self._inits.probe(track, index)
+        probe = self._inits.probe(track, index, self.variant)
         self._aim(Position(track=track, index=index))
         try:
             if probe is not None:
@@ -290,8 +290,8 @@ class Pipeline:
             step = Step(variant=variant, position=position)
             step.failure = step.lost(None)
         else:
-            init = self._inits.get(track, index)
-            segment = self._downloads.get(track.segment(index), track, init)
+            init = self._inits.get(track, index, variant)
+            segment = self._downloads.get(track.segment(index), track, variant, init)
             step = Step(variant=variant, position=position, init=init, segment=segment)
         self.delivery.planned.append(step)
         self._next = Position(track=track, index=index + 1)

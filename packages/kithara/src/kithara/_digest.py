@@ -109,7 +109,7 @@ class _Reading:
         self.into = Digest()
         self._record = record
         self._open: dict[tuple[int | None, str], Bar] = {}
-        self._selected: list[tuple[int, int]] = []  # from which segment on, which variant
+        self._selected: int | None = None  # the variant that was chosen last
         self._lengths: dict[int, float] = {}
         self._applied: list[tuple[int, str]] = []
         self._sought: float | None = None
@@ -134,19 +134,16 @@ class _Reading:
             case SegmentSkipped():
                 if (place := (event.start, event.duration)) not in into.lost:
                     into.lost.append(place)
-                begin, variant = self._failing.pop(event.index, at), self._variant_of(event.index)
-                self._close(event.index, variant, begin, at, "lost")
+                begin = self._failing.pop(event.index, at)
+                self._close(event.index, self._selected or 0, begin, at, "lost")
                 self._tell(at, f"segment {event.index} was left out: {event.error}", bad=True)
             case TimeSought():
                 self._jumps.append(at)
                 self._failing.clear()
-                if self._selected:  # the last choice holds wherever it goes on
-                    self._selected.append((0, self._selected[-1][1]))
             case VariantSelected():
                 self._select(at, event)
             case VariantApplied():
                 self._applied.append((event.index, f"variant {event.variant.index}"))
-                self._correct(event)
                 self._tell(at, f"variant {event.variant.index} from segment {event.index} on")
             case Sought():
                 into.seeks.append((at, event.seconds))
@@ -182,7 +179,7 @@ class _Reading:
             case SegmentStarted():
                 bar = Bar(
                     index=event.index,
-                    variant=self._variant_of(event.index),
+                    variant=event.variant,
                     name=_name(event.url),
                     begin=at,
                     retries=self._again.get((event.index, event.url), 0),
@@ -242,26 +239,18 @@ class _Reading:
     def _select(self, at: float, event: VariantSelected) -> None:
         into, variant = self.into, event.variant
         rate = float(variant.average_bandwidth or variant.bandwidth)
-        if self._selected and self._selected[-1][1] != variant.index:
-            into.switches += 1
-        if not self._selected or self._selected[-1][1] != variant.index:
+        if variant.index != self._selected:
+            into.switches += self._selected is not None
             self._tell(
                 at,
                 f"variant {variant.index} ({rate / 1000:.0f} kbit/s) chosen for segment "
                 f"{event.index}: {event.reason}",
             )
-        self._selected.append((event.index, variant.index))
+        self._selected = variant.index
         into.variants[variant.index] = int(rate)
         into.steps.append((at, rate))
         if event.decision is not None and event.decision.estimate is not None:
             into.estimates.append((at, event.decision.estimate.rate))
-
-    def _correct(self, event: VariantApplied) -> None:
-        """A segment asked for before a failover, and then of the variant chosen for a later one."""
-        for bar in reversed(self.into.bars):
-            if bar.index == event.index:
-                bar.variant = event.variant.index
-                return
 
     def _sound(self, at: float, event: FirstPcm) -> None:
         if self.into.first_pcm is None:
@@ -271,13 +260,6 @@ class _Reading:
             self.into.answers.append(at - self._sought)
             self._tell(at, f"sound at {event.position:.1f} s, {at - self._sought:.2f} s later")
             self._sought = None
-
-    def _variant_of(self, index: int | None) -> int:
-        """Which variant a segment is of: the last choice from there on, or the latest at all."""
-        for begins, variant in reversed(self._selected):
-            if index is None or begins <= index:
-                return variant
-        return 0
 
     def _tell(self, at: float, text: str, *, bad: bool = False) -> None:
         if len(self.into.told) < MOST_TOLD:
