@@ -158,6 +158,14 @@ def test_a_full_buffer_bridges_what_a_steady_line_lacks_for_the_next_rung() -> N
     assert rule.decide(state(buffer=10.0, current=1, variants=coarse)).variant == 1
 
 
+def test_the_last_segments_spend_the_buffer_but_for_a_reserve_on_a_restless_line() -> None:
+    restless, steady = trained(*[1.5e5, 6e5] * 10), trained(*[3e5] * 12)
+    near, ample = state(buffer=30.0, current=5, remaining=24.0), state(buffer=60.0, remaining=6.0)
+    assert restless.decide(near).variant < 5
+    assert steady.decide(near).variant == 5
+    assert restless.decide(replace(ample, current=5)).variant >= 5
+
+
 def test_audio_over_150_kbit_steps_down_and_up_again() -> None:
     """Small segments over a slow line: known trouble of players built for video."""
     rule = trained(*[9e5] * 10)

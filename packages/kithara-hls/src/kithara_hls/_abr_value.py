@@ -19,6 +19,7 @@ _TAPER: Final = 0.23
 _STEADY_BASE: Final = 0.95
 _RESTLESS: Final = 0.3  # a spread from which on the line counts as restless
 _LEAST_SLOPE: Final = 1e-4
+_LAST: Final = 20.0  # seconds kept ready to the very end, for an outage before the last segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class BufferValue:
     the path's rate C that is spent is  share(b) = base + slope * b  divided by the taper. On a
     restless line it starts low and grows beyond 1, so that the buffer bridges what the line
     does not carry; on a steady one it is near 1 from the start. V' falls with b throughout and
-    is 0 beyond ``full``, for what is not room for is waited away.
+    is 0 beyond ``full``: there is no room for more, or little is left to fetch.
     """
 
     base: float
@@ -46,7 +47,7 @@ class BufferValue:
             base=_STEADY_BASE - (_STEADY_BASE - base) * restless,
             slope=max(_LEAST_SLOPE, _SLOPE * _GOAL / goal * restless),
             taper=_TAPER / goal,
-            full=max(0.0, min(remaining, goal) - segment),
+            full=max(0.0, min(remaining + _LAST, goal) - segment),
         )
 
     def at(self, buffer: float) -> float:
