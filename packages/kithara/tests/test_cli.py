@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -123,12 +124,13 @@ def test_other_files(
 def test_the_input_is_not_overwritten(wav: bytes, tmp_path: Path) -> None:
     source = tmp_path / "a b.wav"
     source.write_bytes(wav)
-    for words in (
-        [source, "-o", source],
-        [source.as_uri(), "-o", source],
-        [source, "-o", tmp_path / "o.wav", "--report", source],
-    ):
-        done = run("decode", *words)
+    named: tuple[str | Path, ...] = (source, source.as_uri())
+    outputs: tuple[tuple[str | Path, ...], ...] = (
+        ("-o", source),
+        ("-o", tmp_path / "o.wav", "--report", source),
+    )
+    for url, words in itertools.product(named, outputs):
+        done = run("decode", url, *words)
         assert done.exit_code == 2
         assert "is what is to be decoded" in " ".join(done.stderr.split())
         assert source.read_bytes() == wav

@@ -92,6 +92,23 @@ def test_ctrl_c_is_one_line_and_130(
 
 
 @posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_who_is_told_to_end_tidies_up_and_ends(
+    name: str, server: ThreadedServer, wav: bytes, cache: Path, tmp_path: Path
+) -> None:
+    server.add("/stalled.wav", wav, stall_after=50_000)
+    url, out = server.url("/stalled.wav"), tmp_path / "o.wav"
+    with started(["decode", url, "-o", out, "--cache", cache, "--json"]) as process:
+        assert process.stdout is not None
+        assert b"opened" in process.stdout.readline()
+        assert len(list(tmp_path.glob("o.wav*"))) == 1
+        process.send_signal(signal.Signals[name])
+        assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == -signal.Signals[name]
+    assert list(tmp_path.glob("o.wav*")) == []
+
+
+@posix
 @pytest.mark.parametrize("module", ["typer", "sitecustomize"], ids=["loading", "leaving"])
 def test_ctrl_c_before_and_after_the_work_ends_it_without_a_word(
     module: str, tmp_path: Path

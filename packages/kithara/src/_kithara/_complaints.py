@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FAILED, NOT_CACHED, INTERRUPTED, PIPE_CLOSED = 1, 3, 130, 141
+_ENDINGS = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]
+
+
+class Ended(BaseException):
+    """The system wants this process to end, by a signal; what was begun is tidied up first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 @cache
@@ -35,6 +45,9 @@ def complaints(url: str | None = None) -> Iterator[None]:
         with interruptible(), retries_shown():
             yield
             sys.stdout.flush()
+    except Ended as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        signal.raise_signal(ended.number)
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -55,15 +68,18 @@ def complaints(url: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Make an interrupt a KeyboardInterrupt, in a process that it would end at once."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Make what would end the process at once an exception: `KeyboardInterrupt`, or `Ended`."""
+    handlers = dict.fromkeys(_ENDINGS, _end) | {signal.SIGINT: signal.default_int_handler}
+    ours = [number for number in handlers if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+    for number in ours:
+        signal.signal(number, handlers[number])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def give_up_stdout() -> None:
@@ -103,6 +119,10 @@ def name_of(url: str) -> str:
     """The last part of a URL's path, for the progress line."""
     parts = urlsplit(shown(url))
     return parts.path.rstrip("/").rpartition("/")[2] or parts.netloc
+
+
+def _end(number: int, _: object) -> None:
+    raise Ended(number)
 
 
 class _Shown(logging.Handler):
