@@ -156,9 +156,12 @@ def test_stdout_may_lack_letters(wav: bytes, tmp_path: Path) -> None:
 
 
 @posix
-def test_stdout_may_be_closed(server: ThreadedServer, cache: Path) -> None:
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_what_is_said_needs_nobody_to_hear_it(
+    closed: str, server: ThreadedServer, cache: Path
+) -> None:
     command = shlex.join([*COMMAND, "fetch", server.url("/tone.wav"), "--cache", str(cache)])
-    done = subprocess.run(["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(["sh", "-c", f"{command} {closed}"], stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

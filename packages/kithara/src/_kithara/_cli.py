@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, cast
@@ -166,21 +166,22 @@ def fetch(ask: Asked, report: ReportOption = None) -> None:
     variant, headers = parse_variant(ask.variant), parse_headers(ask.header)
     if report is not None:
         check_output(report, "--report", ask.url)
-    with complaints(ask.url), voice_for(ask, timed=False) as voice:
+    with complaints(ask.url):
         from kithara import fetch as fetch_url
 
-        stats = fetch_url(
-            ask.url,
-            cache=ask.cache,
-            variant=variant,
-            headers=headers,
-            hls=ask.hls(),
-            retries=ask.retries,
-            on_progress=lambda stats, total: voice.moved(
-                Moment(done=stats.bytes_received + stats.bytes_cached, total=total, stats=stats)
-            ),
-            on_report=None if report is None else lambda page: page.save(report),
-        )
+        with voice_for(ask, timed=False) as voice:
+            stats = fetch_url(
+                ask.url,
+                cache=ask.cache,
+                variant=variant,
+                headers=headers,
+                hls=ask.hls(),
+                retries=ask.retries,
+                on_progress=lambda stats, total: voice.moved(
+                    Moment(done=stats.bytes_received + stats.bytes_cached, total=total, stats=stats)
+                ),
+                on_report=None if report is None else lambda page: page.save(report),
+            )
         voice.done(
             f"complete: {megabytes(stats.bytes_received)} from the network in "
             f"{stats.requests} requests, {megabytes(stats.bytes_cached)} were in the cache",
@@ -277,13 +278,14 @@ def main() -> NoReturn:
     width = min(shutil.get_terminal_size().columns, 80) - 2
     if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is spelt, as on stderr
         sys.stdout.reconfigure(errors="backslashreplace")
-    if sys.stdout is None:  # closed by whoever started this: nobody listens
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-            main()
+    for stream, redirected in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+        if stream is None:  # closed by whoever started this: nobody listens
+            with open(os.devnull, "w", encoding="utf-8") as nowhere, redirected(nowhere):
+                main()
     try:
         with complaints():
             try:
-                code = app(standalone_mode=False, terminal_width=width)
+                code = app(prog_name="kithara", standalone_mode=False, terminal_width=width)
             except _Usage as error:
                 code = 2
                 told_usage(error)
