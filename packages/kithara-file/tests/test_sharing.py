@@ -343,6 +343,23 @@ async def test_who_takes_over_what_is_whole_has_nothing_to_ask(
     assert server.requests == []
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_who_goes_alone_where_all_is_there_has_nothing_to_ask(
+    server: Server, store: DiskAssetStore, source: Make, song: bytes
+) -> None:
+    """The leader has every byte, and does not come to commit them."""
+    made = source(server.url("/a.mp3"))
+    with store.open_streaming_resource(made.key, resume=True) as leader:
+        leader.restart({"total": str(len(song))})
+        leader.set_length(len(song))
+        await leader.write_at(0, song)
+        await leader.flush()
+        async with made as session:
+            await session.wait_complete()
+            assert await read_all(session) == song
+    assert server.requests == []
+
+
 @pytest.mark.usefixtures("patient")
 async def test_two_processes_share_one_request(
     server: Server, store: DiskAssetStore, source: Make, long_song: bytes

@@ -13,6 +13,7 @@ from kithara_net import (
     RangeSpec,
     TimedOut,
 )
+from kithara_net._body import READ_SIZE, read_size
 from kithara_net.testing import GeneratedContent, Server, pattern_bytes
 
 MIB = 1024 * 1024
@@ -240,3 +241,9 @@ if sys.platform == "linux":
                 await client.get_bytes(server.url("/a"))
         await server.wait_for(lambda: server.connections == 0)
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_many_bodies_share_what_is_read_in_one_round_of_the_loop() -> None:
+    assert read_size(1) == READ_SIZE
+    assert 32 * read_size(32) == 4 * MIB
+    assert 200 * read_size(200) <= 13 * MIB  # less at once costs more than it helps

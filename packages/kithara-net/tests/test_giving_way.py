@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -108,3 +109,22 @@ async def test_one_from_elsewhere_stays(server: Server, monkeypatch: pytest.Monk
             assert (await client.get_bytes(other.url("/a"))).body == b"x"
             assert isinstance(body, Body)
             assert body.connected
+
+
+async def test_as_many_give_way_as_are_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as they were left unread for long enough, which is looked at again and again."""
+    monkeypatch.setattr(giving_way, "UNREAD_SECONDS", 0.02)
+    monkeypatch.setattr(giving_way, "_LOOK_SECONDS", 0.001)
+    server.add("/long", GeneratedContent(SIZE))
+    server.add("/a", b"x", stall_head=True)
+    async with HttpClient(NetOptions(connections_per_host=3)) as client, AsyncExitStack() as stack:
+        streams = [client.stream(server.url("/long")) for _ in range(3)]
+        bodies = [await stack.enter_async_context(stream) for stream in streams]
+        waiting = [asyncio.create_task(client.get_bytes(server.url("/a"))) for _ in range(2)]
+        await server.wait_for(lambda: len(server.requests) == 5)
+        assert [body.connected for body in bodies if isinstance(body, Body)].count(True) == 1
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)

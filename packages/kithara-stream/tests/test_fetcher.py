@@ -123,6 +123,33 @@ async def test_linear_reading_is_one_request(resource: StreamingResource) -> Non
     assert fetcher.stats.bytes_received == len(DATA)
 
 
+async def test_all_fetchers_of_a_loop_hand_over_few_pieces_in_each_round(tmp_path: Path) -> None:
+    """However many have one: hundreds of them would hold the loop for long."""
+    handed = most = 0
+
+    def begin_round() -> None:
+        nonlocal handed
+        handed = 0
+
+    class Counting(StreamingResource):
+        async def write_at(self, offset: int, data: bytes) -> None:
+            nonlocal handed, most
+            handed += 1
+            most = max(most, handed)
+            asyncio.get_running_loop().call_soon(begin_round)
+            await super().write_at(offset, data)
+
+    async def fetch(path: Path, writer: DiskWriter) -> None:
+        with Counting.open(path, writer) as resource:
+            async with Fetcher(Scripted(), resource) as fetcher:
+                await fetcher.start()
+                await fetcher.wait_complete()
+
+    with DiskWriter() as writer:
+        await asyncio.gather(*(fetch(tmp_path / str(number), writer) for number in range(10)))
+    assert most <= 2  # one whose turn came, and one that came when nobody waited any more
+
+
 async def test_read_ahead_is_bounded_until_the_reader_moves(resource: StreamingResource) -> None:
     origin = Scripted()
     async with Fetcher(origin, resource, look_ahead=100_000) as fetcher:
@@ -295,6 +322,7 @@ async def test_small_holes_are_filled_without_being_asked(resource: StreamingRes
     origin = Scripted()
     async with Fetcher(origin, resource, look_ahead=300_000, read_through=1_000) as fetcher:
         await fetcher.start()
+        await origin.until(lambda: origin.sent >= 300_000)
         cursor = fetcher.cursor()
         cursor.need(500_000)
         offset = 500_000

@@ -330,6 +330,7 @@ class Download:
             self._left = Resumption(before).version
             self._held = Resumption(own, version=self._left, pinned=True)
         before.close()  # who waits there goes on here
+        await self._held.finish()
         if own.status is ResourceStatus.PARTIAL:
             await self._connect()
 

@@ -17,7 +17,7 @@ from kithara_assets import (
     encode_path,
 )
 from kithara_net import HttpClient, Net, RetryNet
-from kithara_stream import EventChannel, LoopThread, MediaInfo, sniff
+from kithara_stream import EventChannel, LoopThread, MediaInfo, sniff, turn
 
 from ._body import SNIFF_SIZE
 from ._download import Download, Retries
@@ -68,6 +68,7 @@ class FileSource:
         version. Raises `OfflineMiss` (offline, and nothing or not the beginning in the store),
         `NotMedia`, or the error of the network or the store that stood in the way.
         """
+        await turn()  # two hundred may be opened at once, and each looks at the disk
         async with AsyncExitStack() as owned:
             channel: EventChannel[FileEvent] = EventChannel()
             supply = await self._begin(channel, owned)

@@ -17,12 +17,23 @@ from kithara_net._urls import shown
 READ_SIZE = 384 * 1024
 """Bytes that one read of the socket may bring. More than asyncio asks for by itself: each piece
 wakes a chain of tasks and a thread up to the disk. With more still, paused bodies hold too much."""
+_READ_IN_A_ROUND = 4 * 1024 * 1024
+_LEAST_READ = 64 * 1024
+
+
+def read_size(bodies: int) -> int:
+    """What one read may bring while there are so many bodies.
+
+    All of them may have some in one round of the loop, which others wait for meanwhile.
+    """
+    return max(_LEAST_READ, min(READ_SIZE, _READ_IN_A_ROUND // bodies))
 
 
 class Body:
     """One response body. Iterate it once; `close` ends it and, unless it was read, its connection.
 
-    It satisfies `ByteStream`. After a failure every further step raises the same error.
+    It satisfies `ByteStream`. After a failure every further step raises the same error. One read
+    of the socket brings `at_once` bytes at most.
     """
 
     def __init__(
@@ -33,6 +44,7 @@ class Body:
         asked: RangeSpec | None,
         stall_timeout: float | None,
         trace: Trace | None,
+        at_once: int,
     ) -> None:
         self._response = response
         self._content = response.content
@@ -59,7 +71,7 @@ class Body:
             protocol.start_timeout()
             transport = protocol.transport
             if transport is not None and hasattr(transport, "max_size"):  # asyncio's, without TLS
-                transport.max_size = READ_SIZE
+                transport.max_size = at_once
             if ends_with_connection(response.headers):
                 self._closing = protocol.closed
                 if self._closing is not None:

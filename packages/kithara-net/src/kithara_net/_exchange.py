@@ -12,7 +12,7 @@ from typing import TypeAlias
 import aiohttp
 from yarl import URL
 
-from kithara_net._body import READ_SIZE, Body
+from kithara_net._body import READ_SIZE, Body, read_size
 from kithara_net._errors import InvalidUrl, NetClosed, NetError, RedirectRefused
 from kithara_net._giving_way import Crowd
 from kithara_net._head import parse_head
@@ -121,7 +121,13 @@ class Exchange:
             response.close()
             raise
         body = self._body = Body(
-            response, head, session, self._byte_range, line.options.stall_timeout, line.trace
+            response,
+            head,
+            session,
+            self._byte_range,
+            line.options.stall_timeout,
+            line.trace,
+            read_size(len(line.crowd.bodies) + 1),
         )
         line.crowd.add(body, origin(target.url))
         return body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -28,6 +28,7 @@ class Crowd:
         self._limit = limit
         self._bodies: dict[Body, Origin] = {}
         self._asking: Counter[Origin] = Counter()
+        self._looking: dict[Origin, asyncio.TimerHandle] = {}
 
     @property
     def bodies(self) -> list[Body]:
@@ -46,41 +47,39 @@ class Crowd:
     def asking(self, origin: Origin) -> Iterator[None]:
         """While a request waits for its answer, see to it that there is a connection for it."""
         self._asking[origin] += 1
-        looking = _Looking(lambda: self._make_room(origin)) if self._is_crowded(origin) else None
+        if self._lacking(origin):
+            self._make_room(origin)
+            if origin not in self._looking:
+                self._look_later(origin)
         try:
             yield
         finally:
             self._asking[origin] -= 1
-            if looking is not None:
-                looking.close()
+            if not self._asking[origin] and origin in self._looking:
+                self._looking.pop(origin).cancel()
+
+    def _look_later(self, origin: Origin) -> None:
+        loop = asyncio.get_running_loop()
+        self._looking[origin] = loop.call_later(_LOOK_SECONDS, self._look, origin)
+
+    def _look(self, origin: Origin) -> None:
+        del self._looking[origin]
+        if self._lacking(origin):
+            self._make_room(origin)
+            self._look_later(origin)
 
     def _from(self, origin: Origin) -> list[Body]:
         return [body for body, of in self._bodies.items() if of == origin and body.connected]
 
-    def _is_crowded(self, origin: Origin) -> bool:
-        if self._limit is None or len(self._bodies) + self._asking[origin] <= self._limit:
-            return False
-        return len(self._from(origin)) + self._asking[origin] > self._limit
+    def _lacking(self, origin: Origin) -> int:
+        """How many requests wait for a connection that a body holds."""
+        asking = self._asking[origin]
+        if self._limit is None or len(self._bodies) + asking <= self._limit:
+            return 0
+        return max(0, len(self._from(origin)) + asking - self._limit)
 
     def _make_room(self, origin: Origin) -> None:
-        if not self._is_crowded(origin):
-            return
-        unread = max(self._from(origin), key=lambda body: body.unread_seconds, default=None)
-        if unread is not None and unread.unread_seconds >= UNREAD_SECONDS:
-            unread.give_way()
-
-
-class _Looking:
-    """Calls something now, and again and again until it is closed."""
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
-        self._loop = asyncio.get_running_loop()
-        self._again()
-
-    def close(self) -> None:
-        self._timer.cancel()
-
-    def _again(self) -> None:
-        self._look()
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._again)
+        bodies = sorted(self._from(origin), key=lambda body: body.unread_seconds, reverse=True)
+        for body in bodies[: self._lacking(origin)]:
+            if body.unread_seconds >= UNREAD_SECONDS:
+                body.give_way()

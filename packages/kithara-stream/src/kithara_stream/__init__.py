@@ -11,6 +11,7 @@ from ._loop import LoopThread
 from ._media import MediaInfo, MediaSpan, SeekPoint, sniff
 from ._protocols import Origin, OriginBody, OriginHead, Sink, Source, TimedSource, WaitOutcome
 from ._reader import Reader
+from ._turns import turn
 
 __all__ = (
     # what a reader reads from
@@ -35,6 +36,7 @@ __all__ = (
     "EventChannel",
     "Subscription",
     "LoopThread",
+    "turn",
     # errors
     "StreamError",
     "BodyEnded",

@@ -15,6 +15,7 @@ from ._link import Link
 from ._protocols import Origin, OriginHead, Sink
 from ._tally import Tally
 from ._transfer import Transfer
+from ._turns import turn
 
 LOOK_AHEAD = 8 * 1024 * 1024
 _AHEAD_WHEN_PAUSED = 64 * 1024
@@ -344,6 +345,7 @@ class Fetcher:
                 # What was there before anybody waited for it tells nothing about the link.
                 if waiting is not None:
                     self._link.received(len(chunk), time() - waiting)
+                await turn()
                 await self._sink.write_at(transfer.frontier, chunk)
                 transfer.frontier += len(chunk)
                 self._tally.received += len(chunk)
