@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -76,3 +78,13 @@ def test_each_loop_has_its_own() -> None:
 
     for _ in range(2):
         asyncio.run(leave_one_waiting())
+
+
+def test_a_loop_that_is_over_is_forgotten() -> None:
+    async def go() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        await asyncio.gather(turn(), turn(), turn())
+        return weakref.ref(asyncio.get_running_loop())
+
+    over = asyncio.run(go())
+    gc.collect()
+    assert over() is None

@@ -11,9 +11,7 @@ class Turns:
     Who waited uses its turn in the round after, in which somebody new may take another.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._call_soon = loop.call_soon
-        self._create_future = loop.create_future
+    def __init__(self) -> None:  # and does not keep the loop, which is its key below, alive
         self._taken = False
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -22,13 +20,13 @@ class Turns:
         if not self._taken:
             self._give()
             return
-        turn = self._create_future()
+        turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         await turn
 
     def _give(self) -> None:
         self._taken = True
-        self._call_soon(self._begin_round)
+        asyncio.get_running_loop().call_soon(self._begin_round)
 
     def _begin_round(self) -> None:
         self._taken = False
@@ -51,5 +49,5 @@ async def turn() -> None:
     loop = asyncio.get_running_loop()
     turns = _turns.get(loop)
     if turns is None:
-        turns = _turns[loop] = Turns(loop)
+        turns = _turns[loop] = Turns()
     await turns.take()
