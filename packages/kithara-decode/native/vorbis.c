@@ -95,8 +95,10 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
             break;
         }
         int64_t start = ov_pcm_tell(&state->file) - got, gap = start - state->next;
-        if (!kd_input_seekable(decoder->input) && link != decoder->link)
+        if (!kd_input_seekable(decoder->input) && link != decoder->link) {
             state->next = -1; /* each link counts for itself */
+            state->hole = 0;  /* libvorbisfile reads the last page of its headers twice */
+        }
         int told = state->hole && state->next >= 0 && gap > 0;
         state->next = start + got;
         decoder->link = link;

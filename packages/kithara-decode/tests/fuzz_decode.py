@@ -57,7 +57,15 @@ def seeds(folder: Path, *, av: bool) -> list[bytes]:
         for channels in (1, 2)
     ]
     changing = [mono + stereo + mono for mono, stereo in zip(made[::2], made[1::2], strict=True)]
-    return [*made, *changing, made[0] + made[-1], made[6] + made[6], made[10] + made[10]]
+    ogg = ("s.ogg", "s.opus", "flac.ogg")
+    links = [
+        [media.coded(f"{number}{name}", *FFMPEG[name], frames=frames).read_bytes()
+         for number, frames in enumerate((90, 90, 2500, 2500, 90))]
+        for name in ogg
+    ]  # fmt: skip
+    chains = [b"".join(parts) for parts in links]
+    twice = [made[6] * 2, made[8] * 2, made[10] * 2]  # one serial number twice
+    return [*made, *changing, *chains, *twice, made[0] + made[-1]]
 
 
 def mutated(rng: random.Random, kinds: list[bytes]) -> bytes:

@@ -9,7 +9,13 @@ import pytest
 import soundfile
 from decode_files import RATE, Media, Seekable, Unseekable, ffmpeg, ffmpeg_pcm
 
-from kithara_decode import CorruptAudio, Decoder, EncodedLengthMismatch, open_decoder
+from kithara_decode import (
+    AudioStream,
+    CorruptAudio,
+    Decoder,
+    EncodedLengthMismatch,
+    open_decoder,
+)
 from kithara_decode._native_decoder import NativeDecoder
 
 
@@ -89,8 +95,12 @@ def test_tags_are_those_of_the_link_that_is_read(media: Media, codec: str) -> No
     )
     with open_decoder(Unseekable(content, step=999)) as decoder:
         titles = [decoder.tags["title"] for _ in decoder.blocks(5_000)]
+        assert decoder.losses == ()
     assert titles == sorted(titles)
     assert titles.count("one") in range(5, 8)
+    with AudioStream(Unseekable(content), chunk_frames=5_000) as stream:
+        assert [chunk.tags["title"] for chunk in stream] == titles
+        assert stream.tags["title"] == "one"
     with open_decoder(io.BytesIO(content)) as decoder:
         for start, title in ((0, "one"), (50_000, "two"), (5_000, "one")):
             decoder.seek(start)

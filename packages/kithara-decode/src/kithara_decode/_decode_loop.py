@@ -96,7 +96,9 @@ class DecodeLoop:
         self._frame += skipped
         for start in range(skipped, len(samples), self._chunk_frames):
             data = samples[start : start + self._chunk_frames]
-            chunk = PcmChunk(data=data, start=self._frame, spec=span.output, source=span.source)
+            chunk = PcmChunk(
+                data=data, start=self._frame, spec=span.output, source=span.source, tags=span.tags
+            )
             if not self._queue.put(chunk):
                 return
             self._frame += len(data)
@@ -167,7 +169,8 @@ class DecodeLoop:
         timeline = getattr(file, "timeline", 0)
         before = self._span
         follows = before.decoder if before is not None and before.timeline == timeline else None
-        source = Input(file, self._queue.hand_over, follows=follows)
+        knows_times = getattr(self._source, "duration", None) is not None
+        source = Input(file, self._queue.hand_over, follows=follows, segmented=knows_times)
         decoder = open_input(source, getattr(file, "container", None), self._options)
         source.follows = None  # or all of them would live on
         try:

@@ -1,5 +1,6 @@
 """PCM facts: what samples look like, and a piece of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -47,10 +48,12 @@ class PcmChunk:
 
     `data` is float32, C-contiguous, (frames, channels), never empty; `start` is its first
     frame, counted in a decoding of the whole source; `spec` is the same for all of a stream;
-    `source` is the format of the span that it comes from, None if that is not known.
+    `source` is the format of the span that it comes from, None if that is not known; `tags` are
+    the text tags of that, or of the link of a chained Ogg that its last frames come from.
     """
 
     data: Samples
     start: int
     spec: PcmSpec
     source: PcmSpec | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -1,7 +1,7 @@
 """One span on its way into a stream: decoded, converted, and counted on the stream's axis."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import cast
@@ -41,6 +41,11 @@ class SpanDecoding:
         """How many frames of the output the span promises."""
         frames = self.decoder.frames
         return None if frames is None else round(frames * self.ratio)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The text tags of what was decoded last."""
+        return self.decoder.tags
 
     def own_place(self, seconds: Fraction) -> Fraction:
         """Return where on an axis of its own clock the decoder's frame 0 lies.

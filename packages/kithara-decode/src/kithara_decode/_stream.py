@@ -92,7 +92,10 @@ class AudioStream:
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """Return the text tags of the first span by lower-case name; waits like `spec`."""
+        """Return the text tags of the first span by lower-case name; waits like `spec`.
+
+        Those of later spans, and of the links of a chained Ogg, are told by `PcmChunk.tags`.
+        """
         return self._wait_opened().tags
 
     async def wait_spec(self) -> PcmSpec:
