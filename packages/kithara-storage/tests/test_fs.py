@@ -234,3 +234,18 @@ async def test_what_each_durability_waits_for(
         fs.calls.clear()
         await resource.commit(3)
     assert fs.calls == ["ftruncate", *syncs]
+
+
+@pytest.mark.parametrize("left", [b"", b"of a journal that is gone"])
+async def test_a_part_is_emptied_only_if_something_is_in_it(
+    tmp_path: Path, writer: DiskWriter, left: bytes
+) -> None:
+    (tmp_path / "a.part").write_bytes(left)
+    (tmp_path / "a.map").write_bytes(b"noise")  # so that it is no leftover
+    fs = WornDisk("")
+    with StreamingResource.open(tmp_path / "a", writer, resume=True, fs=fs) as resource:
+        resource.restart()
+        await resource.write_at(0, b"abc")
+        await resource.flush()
+        assert (tmp_path / "a.part").read_bytes() == b"abc"
+    assert fs.calls.count("ftruncate") == bool(left)

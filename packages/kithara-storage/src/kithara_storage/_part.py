@@ -90,7 +90,8 @@ class Part:
             return
         self._remove_rejected()
         if self.found is None:
-            self.fs.ftruncate(self.file.fd, 0)
+            if self.fs.fstat(self.file.fd).st_size:  # ext4 makes who closes a file that was
+                self.fs.ftruncate(self.file.fd, 0)  # emptied wait for its bytes: not for nothing
             self.journal = Journal.create(self.fs, self.final, self.identity)
         elif self.found.current and self.identity == self.found.log.header.identity:
             self.journal = Journal.go_on(self.fs, self.found)
