@@ -32,6 +32,8 @@ CODED = {
     "fast.m4a": ("-c:a", "aac", "-movflags", "+faststart"),
     "frag.mp4": ("-c:a", "aac", "-movflags", "+empty_moov", "-frag_duration", "500000"),
     "plain.aac": ("-c:a", "aac"),
+    "plain.ac3": ("-c:a", "ac3"),
+    "plain.eac3": ("-c:a", "eac3"),
     "audio.ts": ("-c:a", "aac"),
     "audio.mka": ("-c:a", "aac"),
     "alac.m4a": ("-c:a", "alac", "-movflags", "+faststart"),

@@ -66,7 +66,7 @@ def test_no_container_is_without_a_backend() -> None:
     containers = set().union(*(backend.containers for backend in BACKENDS))
     assert containers >= {
         *("mp3", "wav", "rf64", "aiff", "caf", "w64", "au", "flac", "ogg"),
-        *("adts", "mp4", "mpegts", "matroska"),
+        *("adts", "ac3", "eac3", "mp4", "mpegts", "matroska"),
     }
 
 

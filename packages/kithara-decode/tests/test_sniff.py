@@ -32,6 +32,8 @@ def test_what_soundfile_writes(media: Media) -> None:
         ("sniff.mp3", (), "mp3"),
         ("sniff.mp2", (), "mp3"),
         ("sniff.aac", (), "adts"),
+        ("sniff.ac3", (), "ac3"),
+        ("sniff.eac3", (), "eac3"),
         ("sniff.m4a", (), "mp4"),
         ("sniff.ts", ("-c:a", "aac"), "mpegts"),
         ("sniff.mka", ("-c:a", "aac"), "matroska"),

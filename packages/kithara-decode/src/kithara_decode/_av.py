@@ -15,6 +15,7 @@ from ._frame_axis import SNAP_FRAMES, Lead
 from ._itunes import itunes_sound
 from ._mp4 import edit_start, mp4_layout
 from ._options import Options
+from ._packed_audio import without_marks
 from ._pcm import AnySamples, PcmSpec
 from ._scale import scaled
 from ._shim import ffi, lib
@@ -49,7 +50,7 @@ class AvDecoder(BaseDecoder):
     """
 
     def __init__(self, source: Input, container: str, options: Options) -> None:
-        self._source = source
+        self._source = without_marks(source) if container in ("ac3", "eac3") else source
         self._options = options
         self._container = container
         self._plain = _PLANAR[options.dtype]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEMUXERS = {
     "adts": "aac",
+    "ac3": "ac3",
+    "eac3": "eac3",
     "mp4": "mov",
     "mpegts": "mpegts",
     "matroska": "matroska",

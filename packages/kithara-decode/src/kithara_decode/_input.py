@@ -13,8 +13,9 @@ class Input:
 
     Offsets count from the base: the file's start (its present position if unseekable), moved
     forward by `skip`. The bytes that `head` showed can be read again from any file. `before_read`
-    is called whenever the file is about to be read, which may block. `follows` is the decoder at
-    its end, if there is one, behind whose input this one goes on; for those who open it.
+    is called whenever the file is about to be read, which may block. For those who open it:
+    `follows` is the decoder at its end, if there is one, behind whose input this one goes on;
+    `segmented`, whether it is segments one behind the other, which nobody seeks by bytes.
     """
 
     def __init__(
@@ -23,8 +24,10 @@ class Input:
         before_read: Callable[[], object] = lambda: None,
         *,
         follows: object = None,
+        segmented: bool = False,
     ) -> None:
         self.follows = follows
+        self.segmented = segmented
         self._file = file
         self._before_read = before_read
         reads_early = getattr(file, "readinto1", None)

@@ -5,6 +5,7 @@ from ._input import Input
 from ._itunes import itunes_sound
 from ._native_decoder import NativeDecoder
 from ._options import Options
+from ._packed_audio import without_marks
 from ._pcm import AnySamples
 from ._shim import lib
 
@@ -16,8 +17,9 @@ class Mpg123Decoder(NativeDecoder):
     """Takes the promise of an MP3 header seriously only where the file is too short for it."""
 
     def __init__(self, source: Input, container: str, options: Options) -> None:
-        super().__init__(source, lib.kd_open_mpg123, container=container, options=options)
+        source = without_marks(source)
         tag = _XingTag(source.head(4096))
+        super().__init__(source, lib.kd_open_mpg123, container=container, options=options)
         too_short = source.length is not None and tag.bytes > source.length
         self._slack = 0 if too_short else None
         told = itunes_sound(dict(source.raw_tags).get("COMM:iTunSMPB", ""))

@@ -70,6 +70,9 @@ def _by_magic(head: bytes) -> str | None:
         return "mp4"
     if _is_transport_stream(head):
         return "mpegts"
+    if head[:2] == b"\x0bw" and len(head) > 5:
+        stream = head[5] >> 3  # bsid, ETSI TS 102 366: up to 10 AC-3, then E-AC-3
+        return "ac3" if stream <= 10 else "eac3" if stream <= 16 else None
     text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "html"
@@ -110,7 +113,7 @@ def _run_of_frames(head: bytes, at: int) -> tuple[str | None, int, int]:
         if size:
             at += size
             continue
-        found, bits, size = _frame_at(head, at)
+        found, bits, size = frame_at(head, at)
         if found is None or (frames and (found, bits) != (kind, fixed)):
             # An ID3v1 or APE tag ends the stream as well as the last byte does.
             ended = frames and head[at : at + 3] in (b"TAG", b"APE")
@@ -119,7 +122,7 @@ def _run_of_frames(head: bytes, at: int) -> tuple[str | None, int, int]:
     return kind, frames, at
 
 
-def _frame_at(head: bytes, at: int) -> tuple[str | None, int, int]:
+def frame_at(head: bytes, at: int) -> tuple[str | None, int, int]:
     """Return the kind of the frame there, the header bits that never change, its size."""
     (word,) = struct.unpack_from(">I", head, at)
     if word >> 16 & 0xFFF6 == 0xFFF0:
