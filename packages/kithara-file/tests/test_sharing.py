@@ -200,6 +200,25 @@ async def test_what_a_leader_brought_before_it_went_is_taken_by_who_went_alone(
     await follower.aclose()
 
 
+async def test_what_a_leader_brought_is_not_taken_where_nothing_proves_that_it_belongs_there(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song, etag="", script=[{"stall_after": 2_000_000, "etag": ""}])
+    leader = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    follower = await source(server.url("/a.mp3"), look_ahead=10_000).open()
+    reader = follower.reader()
+    reader.seek(3_500_000)
+    assert await read(reader, 1000) == long_song[3_500_000:3_501_000]
+    with leader.reader() as leading:
+        assert await read(leading, 2_000_000) == long_song[:2_000_000]
+    await leader.aclose()
+    reader.seek(0)
+    assert await read(reader) == long_song
+    assert follower.stats.requests > 1
+    assert follower.stats.bytes_received > 3_000_000
+    await follower.aclose()
+
+
 async def identity_of(url: str, net: HttpClient) -> dict[str, str]:
     """What a cache notes of the version that the server has."""
     with MemoryAssetStore() as memory:
