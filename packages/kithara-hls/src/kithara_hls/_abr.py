@@ -19,7 +19,7 @@ __all__ = ("AbrController",)
 # Four equally likely outcomes of a normal law, widened: rates have heavier tails than that.
 _OUTCOMES: Final = (-1.78, -0.45, 0.45, 1.78)
 _FULL_SWITCH: Final = 6.0  # seconds of a segment for which a switch by one octave costs 1
-_STEADY: Final = 0.28  # spread about which a step up may overshoot the line by all of its rate
+_STEADY: Final = 0.23  # spread about which a step up may overshoot the line by all of its rate
 _BRIDGED: Final = 0.12  # of the line's rate, which a full buffer lends a step up on any line
 _PATIENCE: Final = 1.0  # seconds before a download may be abandoned
 _MIXING: Final = 2.0  # seconds after which a download in flight speaks for itself
@@ -132,7 +132,7 @@ class AbrController:
         lowest = state.variants[state.candidates[0]].bitrate
         before = state.variants[state.current].bitrate if state.current is not None else None
         filled = state.buffer / self._goal(state)
-        reserve = min(1.0, 2.0 * filled) ** 2 * (spread / _STEADY) ** 3
+        reserve = min(1.0, 2.0 * filled) ** 2 * (spread / _STEADY) ** 5
         carried = rate * (1.0 - spread + max(_BRIDGED * filled, reserve))
         carried *= max(0.1, 1.0 - estimate.ttfb / segment) if segment > 0.0 else 1.0
         price = segment / _FULL_SWITCH
