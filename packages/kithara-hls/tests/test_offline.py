@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from kithara_assets import DiskAssetStore, OfflineMiss
-from kithara_hls import Completion, FetchProgress, HlsSource, SegmentLost, VariantMissing
+from kithara_hls import (
+    Completion,
+    FetchProgress,
+    HlsSource,
+    SegmentLost,
+    ThroughputSample,
+    VariantMissing,
+)
 from kithara_net.testing import Server
 
 Record = Callable[..., Any]
@@ -177,6 +184,23 @@ async def test_a_part_that_was_begun_goes_on_where_it_was(
         assert 49_000 <= again.byte_range.start <= 50_000
         assert again.headers["If-Range"]
     assert first.byte_range is None
+
+
+async def test_a_part_of_which_all_is_there_is_not_asked_for_again(
+    record: Record, source: Open, server: Server
+) -> None:
+    """It could not be made sure of, for its key did not come."""
+    made = record().use_key("k", explicit=True).segment("1.ts", 9000).publish()
+    made.resources["k"].script = [{"stall_after": 3}]
+    received = 0
+    async with source(made.url) as session:
+        async for event in session.events():
+            received += event.bytes if isinstance(event, ThroughputSample) else 0
+            if received == len(made.served["1.ts"]):
+                break
+    async with source(made.url) as session:
+        assert await asyncio.to_thread(session.reader().read) == made.clear
+    assert len(server.requests_for("/music/1.ts")) == 1
 
 
 async def test_a_part_that_changed_meanwhile_is_fetched_anew(

@@ -33,7 +33,7 @@ from ._options import HlsOptions
 from ._parts import Part
 from ._patience import Patience
 from ._plan import PlannedPart
-from ._received import check_size, clear_size, is_all, planned_size, told_size
+from ._received import begun_size, check_size, clear_size, is_all, told_size
 from ._tally import Tally
 from ._timestamps import STAMP_SIZE
 from ._track import Track
@@ -267,10 +267,10 @@ class Downloads:
         if download.received:
             await resource.flush()  # what came before the last try broke
         held = resource.available(0)
-        if held and held in (resource.length, planned_size(planned)):
+        version = resource.identity if held else None
+        if held and held in (resource.length, begun_size(planned, version)):
             self._take_held(download)  # an earlier run, or try, did not come to commit it
             return True
-        version = resource.identity if held else None
         async with AsyncExitStack() as stack:
             download.requested_at = asyncio.get_running_loop().time()
             transfer = self.meter.start(download.requested_at)

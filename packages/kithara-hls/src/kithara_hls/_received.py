@@ -6,21 +6,29 @@ from ._cipher import BLOCK
 from ._download import Download
 from ._errors import SegmentInvalid
 from ._plan import PlannedPart
+from ._version import Version
 
-__all__ = ("check_size", "clear_size", "is_all", "planned_size", "told_size")
-
-
-def planned_size(planned: PlannedPart) -> int | None:
-    """How many bytes the playlist gives a part, if it does."""
-    if planned.byte_range is None or planned.byte_range.stop is None:
-        return None
-    return planned.byte_range.stop - planned.byte_range.start
+__all__ = ("begun_size", "check_size", "clear_size", "is_all", "told_size")
 
 
 def told_size(planned: PlannedPart, body: ByteStream) -> int | None:
     """How many bytes the whole part has, if that is told."""
-    size = planned_size(planned)
+    size = _planned_size(planned)
     return body.head.total if size is None else size
+
+
+def begun_size(planned: PlannedPart, begun: Version | None) -> int | None:
+    """The same of a part of which a version was begun, before anything is asked for."""
+    size = _planned_size(planned)
+    if size is None and begun is not None and "total" in begun:
+        return int(begun["total"])
+    return size
+
+
+def _planned_size(planned: PlannedPart) -> int | None:
+    if planned.byte_range is None or planned.byte_range.stop is None:
+        return None
+    return planned.byte_range.stop - planned.byte_range.start
 
 
 def is_all(download: Download, error: NetError) -> bool:

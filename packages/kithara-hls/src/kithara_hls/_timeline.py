@@ -88,11 +88,11 @@ class Timetable:
         if at < 0:
             return self.told_start(index)
         known = order[at]
-        return self._heard[known] + self.told_start(index) - self.told_start(known)
+        return self._heard[known] + self._told_between(known, index)
 
     def duration_of(self, index: int) -> Fraction:
         """How long a segment is, by the playlist."""
-        return self.told_start(index + 1) - self.told_start(index)
+        return self._told_between(index, index + 1)
 
     @property
     def duration(self) -> float:
@@ -128,11 +128,15 @@ class Timetable:
         for other in sorted(self._unsettled):
             self._settle(other)
 
+    def _told_between(self, first: int, index: int) -> Fraction:
+        # One fraction, not three: this is asked for many times a segment.
+        return Fraction(self._told[index] - self._told[first], MICROSECONDS)
+
     def _settle(self, index: int) -> None:
         """Turn a stamp into a time, once the origin of its clock is known."""
         run, stamp = self._runs[index], self._stamps[index]
         first = self.first_of_run(index)
-        offset = self.told_start(index) - self.told_start(first)
+        offset = self._told_between(first, index)
         if first in self._lost:
             self._clock.set_origin(run, stamp, stamp.near(Fraction(0)) - offset)
         origin = self._clock.origin(run, stamp)
