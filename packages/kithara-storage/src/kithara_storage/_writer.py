@@ -22,6 +22,10 @@ GATHER_SECONDS = 0.001
 """While bytes keep coming, they are gathered for so long before each write, or up to an eighth of
 the bound: a hand-over between threads costs more than writing a piece. Nobody waits longer."""
 
+BATCH_BYTES = MIB
+"""So much is written at once, or half of the bound, and what is left of the last piece. From 2 MiB
+on Linux keeps it in huge pages, and to find those was seen to double the time of a batch."""
+
 Job: TypeAlias = Callable[[TaskWaiter], None]
 """Something to do in the writer thread; whoever does its last step answers the waiter."""
 
@@ -247,7 +251,8 @@ class DiskWriter:
             self._idle = False
             self._gather()
             batch: list[Write] = []
-            room = max(1, self._limit // 2)  # so that more comes in while these are written
+            # so that more comes in while these are written
+            room = min(max(1, self._limit // 2), BATCH_BYTES)
             while self._queue and room > 0:
                 item = self._queue[0]
                 if isinstance(item, _Task):
