@@ -9,7 +9,7 @@ import pytest
 
 import kithara
 from _kithara._urls import shown
-from kithara_assets import OfflineMiss, asset_store
+from kithara_assets import DiskAssetStore, OfflineMiss, asset_store
 from kithara_decode import UnsupportedFormat
 from kithara_file import Unreadable
 from kithara_net import HttpClient, RangeSpec, UnexpectedStatus
@@ -204,6 +204,42 @@ async def test_cancelling_an_open_leaves_nothing(wav: bytes, cache: Path) -> Non
         await server.wait_for(lambda: server.connections == 0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert threading.active_count() == before
+
+
+async def test_cancelled_at_every_await_it_still_lets_go_of_everything(
+    wav: bytes, cache: Path
+) -> None:
+    """As the scopes of anyio do it until they are left, and so Starlette where a client leaves."""
+    playing = asyncio.Event()
+
+    async def play(url: str, store: DiskAssetStore) -> None:
+        async with kithara.aopen(url, store=store) as track:
+            async for _ in track:
+                playing.set()
+
+    threads = threading.active_count()
+    async with Server() as server:
+        server.add("/tone.wav", wav)
+        server.add("/stalled.wav", wav, stall_after=50_000)
+        lines = [f"#EXTINF:2,\n{name}.wav\n#EXT-X-DISCONTINUITY" for name in ("tone", "stalled")]
+        server.add("/list.m3u8", "\n".join(["#EXTM3U", *lines, "#EXT-X-ENDLIST"]).encode())
+        with asset_store(cache) as store:
+            for steps in (1, 5, 20, 50, None):
+                task = asyncio.create_task(play(server.url("/list.m3u8"), store))
+                if steps is None:
+                    await playing.wait()
+                for _ in range(steps or 0):
+                    await asyncio.sleep(0)
+                while not task.done():
+                    task.cancel()
+                    await asyncio.sleep(0)
+                assert task.cancelled()
+                async with asyncio.timeout(10):  # the store's threads may still write
+                    while any(asset.leased for asset in store.assets()):  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(0.01)
+                playing.clear()
+    assert threading.active_count() == threads
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def test_the_type_checker_is_asked_about_every_public_name() -> None:

@@ -19,6 +19,7 @@ from ._recorder import Recorder
 from ._report import Report, draw
 from ._session import Session, Variant, Wish
 from ._track import Track
+from ._whole import all_or_nothing
 
 STRETCH_LOOK_AHEAD = 256 * 1024  # bytes; what lies behind a stretch is not wanted
 
@@ -107,7 +108,7 @@ async def aopen(
         hls=hls,
     )
     means = Means(cache=cache, store=store, net=net, headers=headers or {})
-    track = await _open_track(wish, means, rate=rate, channels=channels)
+    track = await all_or_nothing(_open_track(wish, means, rate=rate, channels=channels))
     try:
         yield track
     finally:

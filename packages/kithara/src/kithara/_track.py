@@ -16,6 +16,7 @@ from ._record import SessionRecord
 from ._recorder import Recorder
 from ._report import Report, draw
 from ._session import Kind, Session
+from ._whole import to_the_end
 
 
 class Track:
@@ -212,9 +213,9 @@ class Track:
         self._own_loop().run(self._session.wait_complete())
 
     async def aclose(self) -> None:
-        """End decoding, requests and the store. Idempotent."""
+        """End decoding, requests and the store, also if cancelled meanwhile. Idempotent."""
         self._closed = True
-        await self._owned.aclose()
+        await to_the_end(self._owned.aclose())
 
     def close(self) -> None:
         """As `aclose`, for a track that `kithara.open` made; ends its loop thread too."""
