@@ -186,10 +186,10 @@ async def test_a_part_that_was_begun_goes_on_where_it_was(
     assert first.byte_range is None
 
 
-async def test_a_part_of_which_all_is_there_is_not_asked_for_again(
+async def test_nothing_is_asked_for_behind_the_end_of_a_part(
     record: Record, source: Open, server: Server
 ) -> None:
-    """It could not be made sure of, for its key did not come."""
+    """All of it came, but it could not be made sure of: its key did not."""
     made = record().use_key("k", explicit=True).segment("1.ts", 9000).publish()
     made.resources["k"].script = [{"stall_after": 3}]
     received = 0
@@ -200,7 +200,8 @@ async def test_a_part_of_which_all_is_there_is_not_asked_for_again(
                 break
     async with source(made.url) as session:
         assert await asyncio.to_thread(session.reader().read) == made.clear
-    assert len(server.requests_for("/music/1.ts")) == 1
+    asked = [r.byte_range.start for r in server.requests_for("/music/1.ts") if r.byte_range]
+    assert all(start < received for start in asked)  # the last of it may not have been written
 
 
 async def test_a_part_that_changed_meanwhile_is_fetched_anew(
