@@ -61,9 +61,38 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
     return got < 0 ? 0 : got;
 }
 
+static SNDFILE *open_file(kd_input *input, SF_INFO *info)
+{
+    kd_input_opening(input, 1);
+    SNDFILE *file = sf_open_virtual(&io_functions, SFM_READ, info, input);
+    kd_input_opening(input, 0);
+    return file;
+}
+
+/* From the first frame on: libsndfile does not seek in GSM 6.10, G.721 and their like. */
+static sf_count_t walk_to(kd_decoder *decoder, sf_count_t frame)
+{
+    float waste[4096];
+    SF_INFO info = {0};
+    sf_count_t most = (sf_count_t)(sizeof waste / sizeof waste[0]) / decoder->channels, at = 0, got = 1;
+    sf_close(decoder->state);
+    decoder->state = NULL;
+    if (kd_input_seek(decoder->input, 0, SEEK_SET) == 0)
+        decoder->state = open_file(decoder->input, &info);
+    if (decoder->state == NULL || info.channels != decoder->channels)
+        return -1;
+    while (at < frame && got > 0) {
+        got = sf_readf_float(decoder->state, waste, frame - at < most ? frame - at : most);
+        at += got > 0 ? got : 0;
+    }
+    return at;
+}
+
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
     sf_count_t reached = sf_seek(decoder->state, frame, SEEK_SET);
+    if (reached < 0 && !kd_input_failed(decoder->input))
+        reached = walk_to(decoder, frame);
     if (reached < 0)
         kd_fail(decoder, KD_CORRUPT, sf_strerror(decoder->state));
     else if (reached != frame)
@@ -117,9 +146,7 @@ kd_decoder *kd_open_sndfile(kd_input *input)
     if (decoder == NULL)
         return NULL;
     SF_INFO info = {0};
-    kd_input_opening(input, 1);
-    SNDFILE *file = sf_open_virtual(&io_functions, SFM_READ, &info, input);
-    kd_input_opening(input, 0);
+    SNDFILE *file = open_file(input, &info);
     if (file == NULL) {
         int code = sf_error(NULL);
         int unsupported = code == SF_ERR_UNRECOGNISED_FORMAT || code == SF_ERR_UNSUPPORTED_ENCODING;
