@@ -18,6 +18,7 @@ from timed_files import CODECS, Segmented, TimedFiles, first_time
 
 from kithara_decode import (
     AudioStream,
+    CorruptAudio,
     DecoderClosed,
     EncodedLengthMismatch,
     SeekRefused,
@@ -103,6 +104,56 @@ def test_a_span_for_each_segment_is_as_good_as_one_for_all(
     with AudioStream(source, chunk_frames=1000) as stream:
         assert np.array_equal(everything(stream), whole)
         assert stream.losses == ()
+
+
+class GivenUp:
+    """Gives a segment up in its midst and brings it anew, or ends there."""
+
+    duration = 123.0
+
+    def __init__(self, media: Segmented, cut: int, *, anew: bool) -> None:
+        begun = media.init + media.segments[0] + media.segments[1][:cut]
+        rest = media.init + b"".join(media.segments[1:])
+        self._spans = [(Fraction(0), begun), *([(media.seconds[1], rest)] if anew else [])]
+
+    def spans(self) -> Iterator[Unseekable]:
+        for seconds, content in self._spans:
+            file = Unseekable(content)
+            file.seconds = seconds  # type: ignore[attr-defined]  # optional in a span
+            yield file
+
+    def close(self) -> None:
+        pass
+
+
+# Of half a frame of MP3 FFmpeg makes a whole one and says nothing; where Opus begins with a voice
+# it gives 24 frames less.
+@pytest.mark.parametrize("codec", ["aac", "aac-edit", "opus", "flac", "alac", "ts"])
+def test_a_segment_that_is_given_up_and_comes_anew_loses_nothing(media: Media, codec: str) -> None:
+    segmented = Segmented(media, codec)
+    size = len(segmented.segments[1])
+    with AudioStream(TimedFiles(segmented)) as stream:
+        whole = everything(stream)
+    for cut in range(size // 3, size, size // 7):
+        with AudioStream(GivenUp(segmented, cut, anew=True)) as stream:  # type: ignore[arg-type]
+            pcm = everything(stream)
+            assert stream.losses == ()
+        assert len(pcm) == len(whole)
+        assert np.mean((pcm - whole) ** 2, dtype=np.float64) <= 1e-6 * np.mean(whole**2)
+
+
+def test_a_packet_that_is_cut_at_the_very_end_is_a_loss(media: Media) -> None:
+    segmented = Segmented(media, "aac")
+    source = GivenUp(segmented, len(segmented.segments[1]) // 2, anew=False)
+    with AudioStream(source) as stream:  # type: ignore[arg-type]
+        pcm = everything(stream)
+        (loss,) = stream.losses
+    assert (loss.frame, loss.frames) == (len(pcm), None)
+    with (
+        pytest.raises(CorruptAudio, match=str(len(pcm))),
+        AudioStream(source, strict=True) as stream,  # type: ignore[arg-type]
+    ):
+        everything(stream)
 
 
 def test_the_variants_of_a_ladder_are_switched_without_a_seam(corpora: Path) -> None:

@@ -54,6 +54,7 @@ class AvDecoder(BaseDecoder):
         self._options = options
         self._container = container
         self._plain = _PLANAR[options.dtype]
+        self._is_cut = False
         layout = None
         head = b""
         if container == "mp4":
@@ -158,6 +159,12 @@ class AvDecoder(BaseDecoder):
         """Let the codec keep what it has not delivered at the end, for what follows."""
         self._av.holds_back = True
 
+    def tell_cut(self) -> None:
+        """Take a last packet that cannot be decoded for a loss; what follows may have its sound."""
+        if self._is_cut:
+            self._lost(max(0, self._next), None, DAMAGED)
+            self._av.tell_cut()
+
     def finish(self) -> AnySamples:
         """Return what the codec was asked to hold back."""
         rest = [_samples(frame, self._options) for frame in self._av.finish()]
@@ -223,7 +230,10 @@ class AvDecoder(BaseDecoder):
         """Return the next frame that is not empty; None at the end and at a loss."""
         while (frame := self._av.next_frame()) is not None:
             if isinstance(frame, DamagedPacket):
-                self._pass_over(frame)
+                if frame.last and self._av.holds_back and not self._has_table:
+                    self._is_cut = True
+                else:
+                    self._pass_over(frame)
                 return None
             if frame.samples:
                 return frame

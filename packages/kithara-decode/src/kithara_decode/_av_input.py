@@ -36,9 +36,13 @@ NOT_TAGS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedPacket:
-    """Stands where a packet could not be decoded; `seconds` is how long it was to last."""
+    """Stands where a packet could not be decoded; `seconds` is how long it was to last.
+
+    `last` says that none follows, so that it may only have been cut off.
+    """
 
     seconds: Fraction
+    last: bool
 
 
 class NoAudioFrame(CorruptAudio):
@@ -128,6 +132,8 @@ class AvInput:
         self._setup = _setup(self.stream.codec_context)
         self._began = self._drains = self._ended = False
         self._packets: Iterator[Packet[AudioStream]] = self._container.demux(self.stream)
+        self._ahead: Packet[AudioStream] | None = None  # was looked at, and comes next
+        self._cut: CorruptAudio | None = None  # what was found behind the last packet
         self._start: int | None = None  # the time stamp of the first packet
         self._lender: AvInput | None = None  # whose codec this one took over
         self._frames: Iterator[AudioFrame | DamagedPacket] = iter(())  # what the last packet gave
@@ -166,7 +172,7 @@ class AvInput:
         self._raise_kept()
         if self._codec is not None:
             self._codec.flush_buffers()
-        self._packets = self._container.demux(self.stream)
+        self._packets, self._ahead = self._container.demux(self.stream), None
         self._frames, self._ended = iter(()), False
 
     def continue_from(self, before: AvInput) -> bool:
@@ -186,6 +192,11 @@ class AvInput:
         if self._lender is not None:
             self._lender._codec, self._codec = self._codec, None
         self.close()
+
+    def tell_cut(self) -> None:
+        """Raise what was found behind the last packet, if that is an error."""
+        if self._cut is not None:
+            raise self._cut
 
     def finish(self) -> list[AudioFrame]:
         """Return the frames that the codec still held at the end, once."""
@@ -246,10 +257,7 @@ class AvInput:
 
     def _decode(self) -> Iterable[AudioFrame | DamagedPacket]:
         """Return what the next packet gives, which may be nothing."""
-        try:
-            packet = next(self._packets, None)
-        except self._failures as exc:
-            self._raise(exc, "cannot be decoded further")
+        packet = self._next_packet()
         if packet is None:
             self._ended = True
             return ()
@@ -262,12 +270,34 @@ class AvInput:
         if self._codec is None:  # it went on in another input
             self._ended = True
             return ()
+        seconds = (packet.duration or 0) * (packet.time_base or Fraction(0))
+        if packet.is_corrupt and self.holds_back and self._is_last():
+            return (DamagedPacket(seconds=seconds, last=True),)  # some codecs would take it
         try:
             return self._codec.decode(packet)
         except self._failures:  # of many types, by what the damage looks like
             # Players go on as well: streams may begin or be joined within a packet.
-            time = (packet.duration or 0) * (packet.time_base or Fraction(0))
-            return (DamagedPacket(seconds=time),)
+            return (DamagedPacket(seconds=seconds, last=self._is_last()),)
+
+    def _is_last(self) -> bool:
+        """Look whether anything follows the packet at hand."""
+        try:
+            self._ahead = self._next_packet()
+        except CorruptAudio as error:
+            if not self.holds_back:
+                raise
+            self._cut = error
+            return True
+        return self._ahead is None or not self._ahead.size
+
+    def _next_packet(self) -> Packet[AudioStream] | None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead
+        try:
+            return next(self._packets, None)
+        except self._failures as exc:
+            self._raise(exc, "cannot be decoded further")
 
     def _no_audio(self) -> NoAudioFrame:
         return NoAudioFrame(f"the {self._name} input holds no audio frame", container=self._name)

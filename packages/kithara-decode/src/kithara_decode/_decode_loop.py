@@ -130,6 +130,8 @@ class DecodeLoop:
         if span is None:
             self._finish(before)
             if before is not None:
+                before.tell_cut()
+                self._note(before.losses())
                 silence += getattr(self._source, "silence_at_end", Fraction(0))
                 self._fill(round(silence * before.output.sample_rate), before)
             if isinstance(self._source, SpanFiles):

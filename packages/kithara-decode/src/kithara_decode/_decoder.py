@@ -178,6 +178,9 @@ class BaseDecoder(ABC):
     def hold_back(self) -> None:  # noqa: B027 - most libraries hold nothing
         """Keep what the library holds at the end for what follows, or for `finish`."""
 
+    def tell_cut(self) -> None:  # noqa: B027 - most libraries pass over what is cut
+        """Take it for a loss that the input ended in its midst: nothing follows it."""
+
     def finish(self) -> AnySamples:
         """Return what was held back at the end and not handed on, once."""
         return self._options.empty(0, self._spec.channels)

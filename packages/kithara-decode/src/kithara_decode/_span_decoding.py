@@ -102,6 +102,10 @@ class SpanDecoding:
         self._finished += len(rest)
         return self._conversion.convert(rest)
 
+    def tell_cut(self) -> None:
+        """Count it as a loss if the span ended in its midst: none follows that has the sound."""
+        self.decoder.tell_cut()
+
     def flush(self) -> Samples:
         """Return what the conversion still holds."""
         return self._conversion.flush()
