@@ -37,11 +37,11 @@ def test_decode_writes_a_wav_and_says_where_the_bytes_came_from(
     done = run("decode", server.url("/tone.wav"), "-o", out, "--cache", cache)
     assert done.exit_code == 0
     assert "16000 frames, 0:02, 8000 Hz, 2 channels" in done.stdout
-    assert "96.0 kB from the network, 0.0 kB from the cache" in done.stdout
+    assert "96.0 kB from the network, 0 bytes from the cache" in done.stdout
     assert np.array_equal(soundfile.read(out, dtype="float32")[0], tone)
     server.close()
     again = run("decode", server.url("/tone.wav"), "-o", out, "--cache", cache, "--offline")
-    assert "0.0 kB from the network, 96.0 kB from the cache" in again.stdout
+    assert "0 bytes from the network, 96.0 kB from the cache" in again.stdout
 
 
 def test_a_sound_that_changes_its_format_keeps_the_one_it_began_with(
@@ -262,7 +262,14 @@ def test_clock(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(0, "0.0 kB"), (1234, "1.2 kB"), (99_999, "100.0 kB"), (3_100_000, "3.1 MB")]
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1234, "1.2 kB"),
+        (99_999, "100.0 kB"),
+        (3_100_000, "3.1 MB"),
+    ],
 )
 def test_megabytes(size: int, text: str) -> None:
     assert megabytes(size) == text

@@ -3,6 +3,8 @@
 
 def megabytes(size: float) -> str:
     """A size in bytes for people: "3.1 MB"."""
+    if size < 1000:
+        return f"{size:.0f} bytes"
     if size >= 999_950_000:
         return f"{size / 1e9:.1f} GB"
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
