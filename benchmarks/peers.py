@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -49,11 +50,15 @@ def nginx(folder: Path) -> Iterator[str]:
 
 
 def measure(runs: dict[str, Callable[[int], float]], rounds: int) -> dict[str, float]:
-    """Run each peer once a round, in turn, so that a busy minute hits all; median of each."""
+    """Run each peer once a round, so that a busy minute hits all; median of each.
+
+    The order is shuffled in each round: what one peer leaves in the page cache meets every other.
+    """
     results: dict[str, list[float]] = {name: [] for name in runs}
+    shuffled = random.Random(0)
     for number in range(rounds):
-        for name, run in runs.items():
-            results[name].append(run(number))
+        for name in shuffled.sample(list(runs), len(runs)):
+            results[name].append(runs[name](number))
     return {name: statistics.median(values) for name, values in results.items()}
 
 
