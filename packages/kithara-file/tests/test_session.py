@@ -367,6 +367,21 @@ async def test_closing_wakes_whoever_waits_at_once(
         await session.wait_complete()
 
 
+async def test_a_close_that_is_cancelled_again_and_again_closes_all(
+    server: Server, source: Make, long_song: bytes
+) -> None:
+    server.add("/a.mp3", long_song, stall_after=100_000)
+    session = await source(server.url("/a.mp3")).open()
+    reading = Reading(piece(session, 0, 500_000))
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0)
+    while not closing.done():
+        closing.cancel()
+        await asyncio.sleep(0)
+    assert closing.cancelled()
+    assert isinstance(await reading.outcome(), Cancelled)
+
+
 async def test_closing_amid_reads_gives_bytes_or_cancelled(
     server: Server, source: Make, long_song: bytes
 ) -> None:

@@ -432,3 +432,21 @@ async def test_closing_anywhere_is_quick_and_wakes_readers(
     with pytest.raises(Cancelled):
         await asyncio.to_thread(session.reader().read, 1)
     await session.aclose()
+
+
+async def test_a_close_that_is_cancelled_again_and_again_closes_all(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().use_key("k.key", explicit=True).segment("1.ts", 500_000).publish()
+    made.resources["1.ts"].behaviour = {"stall_after": 300_000}
+    session = await source(made.url).open()
+    blocked = asyncio.create_task(asyncio.to_thread(session.reader().read, 500_000))
+    await server.wait_for(lambda: bool(server.requests_for("/music/1.ts")))
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0)
+    while not closing.done():
+        closing.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(Cancelled):
+        await blocked
+    assert closing.cancelled()

@@ -15,6 +15,7 @@ from kithara_stream import (
     Source,
     Subscription,
     TransferStats,
+    to_the_end,
 )
 
 from ._events import Changed, Complete, Failed, FileEvent, MediaKnown, SeekServed
@@ -105,7 +106,13 @@ class FileSession:
         await self._supply.wait_complete()
 
     async def aclose(self) -> None:
-        """Wake the readers, end the requests, let the resource go. Idempotent."""
+        """Wake the readers, end the requests, let the resource go. Idempotent.
+
+        Done to the end, however often who waits for it is cancelled.
+        """
+        await to_the_end(self._end())
+
+    async def _end(self) -> None:
         with self._lock:
             self._closed = True
             views = list(self._views)

@@ -8,9 +8,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kithara_assets import AssetId, Assets, AssetsError, ResourceKey, StorageError
+from kithara_stream import to_the_end
 
 from ._abr_estimate import PathMemory
-from ._whole import to_the_end
 
 __all__ = ("RememberedPath",)
 

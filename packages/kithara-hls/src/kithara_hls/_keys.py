@@ -9,6 +9,7 @@ from typing import Final
 
 from kithara_assets import Assets, OfflineMiss, ResourceKey
 from kithara_net import Net, NetError
+from kithara_stream import to_the_end
 
 from ._errors import KeyInvalid
 from ._events import HlsEvent, KeyFetched
@@ -18,7 +19,6 @@ from ._patience import Patience
 from ._playlist import EncryptionKey
 from ._tally import Tally
 from ._urls import inline_bytes, redacted
-from ._whole import to_the_end
 
 __all__ = ("KeyRing", "KnownKeys")
 

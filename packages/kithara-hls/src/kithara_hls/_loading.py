@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from kithara_assets import Assets, OfflineMiss
 from kithara_net import FetchedBytes, Net, NetError
+from kithara_stream import to_the_end
 
 from ._errors import PlaylistInvalid
 from ._names import final_url_key, playlist_key
@@ -19,7 +20,6 @@ from ._patience import Patience
 from ._playlist import MediaPlaylist, MultivariantPlaylist
 from ._tally import Tally
 from ._urls import canonical, redacted
-from ._whole import to_the_end
 
 __all__ = ("PlaylistLoader",)
 

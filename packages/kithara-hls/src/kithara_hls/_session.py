@@ -16,6 +16,7 @@ from kithara_stream import (
     Subscription,
     TimedSource,
     TransferStats,
+    to_the_end,
 )
 
 from ._abr_memory import RememberedPath
@@ -225,7 +226,13 @@ class HlsSession:
         return chosen
 
     async def aclose(self) -> None:
-        """Wake the readers, end the requests, let the cache go. Idempotent."""
+        """Wake the readers, end the requests, let the cache go. Idempotent.
+
+        Done to the end, however often who waits for it is cancelled.
+        """
+        await to_the_end(self._end())
+
+    async def _end(self) -> None:
         with self._lock:
             first, self._closed = not self._closed, True
             views = list(self._views)

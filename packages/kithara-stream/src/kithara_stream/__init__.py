@@ -12,6 +12,7 @@ from ._media import MediaInfo, MediaSpan, SeekPoint, sniff
 from ._protocols import Origin, OriginBody, OriginHead, Sink, Source, TimedSource, WaitOutcome
 from ._reader import Reader
 from ._turns import turn
+from ._whole import to_the_end
 
 __all__ = (
     # what a reader reads from
@@ -37,6 +38,7 @@ __all__ = (
     "Subscription",
     "LoopThread",
     "turn",
+    "to_the_end",
     # errors
     "StreamError",
     "BodyEnded",

@@ -7,7 +7,7 @@ from typing import Self
 
 from kithara_decode import AudioStream, Loss, PcmChunk, PcmSpec, StreamStats
 from kithara_hls import HlsSession, Variant
-from kithara_stream import LoopThread, Reader, TransferStats
+from kithara_stream import LoopThread, Reader, TransferStats, to_the_end
 
 from ._blocks import Blocks, block_frames
 from ._errors import NoVariants
@@ -16,7 +16,6 @@ from ._record import SessionRecord
 from ._recorder import Recorder
 from ._report import Report, draw
 from ._session import Kind, Session
-from ._whole import to_the_end
 
 
 class Track:

@@ -1,12 +1,10 @@
-"""Work that is not left halfway, however often its waiter is cancelled.
-
-asyncio cancels a task once. The scopes of anyio, and so Starlette and FastAPI, cancel it again at
-every await until they are left, which would cut short what tidies up.
-"""
+"""What is opened whole or not at all, however often its waiter is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
+
+from kithara_stream import to_the_end
 
 
 class Closable(Protocol):
@@ -15,22 +13,7 @@ class Closable(Protocol):
     async def aclose(self) -> None: ...
 
 
-Answer = TypeVar("Answer")
 Opened = TypeVar("Opened", bound=Closable)
-
-
-async def to_the_end(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Await `work`; who is cancelled meanwhile waits for its end first."""
-    task = asyncio.create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return task.result()
 
 
 async def all_or_nothing(opening: Coroutine[Any, Any, Opened]) -> Opened:
