@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 SCRIPTS = ("bench_download", "bench_decode", "bench_first_pcm", "bench_net", "bench_storage",
-           "bench_hls", "bench_latency")  # fmt: skip
+           "bench_hls", "bench_latency", "bench_many")  # fmt: skip
 
 # What the root README shows, by the titles of the benchmarks: one row for what a user feels.
 SHOWN = {
