@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from decode_files import Media, Seekable, Unseekable, ffmpeg_pcm, mpg123_pcm
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from kithara_decode import (
@@ -129,6 +129,7 @@ def test_seeks_in_a_damaged_file_land_where_decoding_it_comes(
     lie: tuple[int, int],
     targets: tuple[float, ...],
 ) -> None:
+    assume(not cut or cut != len(pasted))  # a file as long as before hides what was lost in it
     content = media.coded("steady.mp3", "-b:a", "32k", "-ar", "48000", frames=LONG).read_bytes()
     tag, at = content.index(b"Info"), int(len(content) * place)
     told = [int.from_bytes(content[tag + offset : tag + offset + 4]) for offset in (8, 12)]
