@@ -49,6 +49,17 @@ def test_a_steady_line_is_known_within_15_percent_after_three_segments(
     assert estimate.samples == 100
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_that_resemble_each_other_by_chance_do_not_mislead_it(seed: int) -> None:
+    """Long segments: half an hour of them, of which some in a row say the same."""
+    rng = random.Random(seed)
+    estimator = ThroughputEstimator()
+    for number in range(180):
+        estimator.add(sample(1e5 * rng.uniform(0.8, 1.2), seconds=9.0))
+        if number >= 7:
+            assert estimator.estimate().rate == pytest.approx(1e5, rel=0.15)
+
+
 def test_what_the_cache_serves_changes_nothing_to_the_last_bit() -> None:
     estimator, other = fed(3e5, 2e5, 4e5), fed(3e5, 2e5, 4e5)
     for _ in range(100):

@@ -11,6 +11,9 @@ __all__ = ("PathMemory", "ThroughputEstimator")
 _HALF_LIVES: Final = (0.3, 2.0, 6.0, 20.0, 60.0)  # seconds of flowing bodies
 _SHARPNESS: Final = 4.3  # how strongly the average that errs least is preferred
 _ERROR_SAMPLES: Final = 8.0  # the errors of about so many samples count
+_CALM: Final = 0.2  # sum of those squared errors below which the path is as good as steady
+_CALM_LEAN: Final = 0.6  # there an average is preferred so much to the next shorter one
+_CALM_START: Final = 0.08  # the sum before the first error: that a path is calm must show
 _SPREAD_SAMPLES: Final = 40.0
 _START_RATE: Final = 400_000.0
 _START_SPREAD: Final = 0.28  # wary at first: nothing is in the buffer yet
@@ -57,8 +60,9 @@ class ThroughputEstimator:
     Each average weighs samples by their seconds, so it is bits over time; the half-lives reach
     from one segment to some minutes. A mix by their recent squared errors (exponential weights,
     as for prediction with expert advice) follows a path that jumps and rests on one that is
-    steady. The error of the mix itself is the spread, or half of how far it is from the longest
-    average, if that is more: a path that sinks slowly is not a steady one.
+    steady: where even the longest one errs little, what another errs less is mostly chance, and
+    the mix leans to the longer ones. The error of the mix itself is the spread, or half of how far
+    it is from the longest average, if that is more: a path that sinks slowly is not a steady one.
 
     Time to first byte is no part of a rate, unless it tells more than the body: beyond 1.5 s
     something on the way has waited for the segment too, and what comes at once (in a burst, or
@@ -73,7 +77,7 @@ class ThroughputEstimator:
     def __init__(self, memory: PathMemory | None = None) -> None:
         self._averages = [0.0] * len(_HALF_LIVES)
         self._weights = [0.0] * len(_HALF_LIVES)
-        self._errors = [0.0] * len(_HALF_LIVES)
+        self._errors = [_CALM_START] * len(_HALF_LIVES)
         self._squares = _START_WEIGHT * _START_SPREAD**2
         self._square_weight = _START_WEIGHT
         self._ttfb: float | None = None
@@ -142,9 +146,11 @@ class ThroughputEstimator:
 
     def _rate(self) -> float:
         least = min(self._errors)
+        lean = _CALM_LEAN * math.exp(-((self._errors[-1] / _CALM) ** 4))
         total = score = 0.0
-        for average, weight, error in zip(self._averages, self._weights, self._errors, strict=True):
-            trust = math.exp(-_SHARPNESS * (error - least))
+        for number, error in enumerate(self._errors):
+            average, weight = self._averages[number], self._weights[number]
+            trust = math.exp(lean * number - _SHARPNESS * (error - least))
             score += trust * math.log(average / weight)
             total += trust
         return math.exp(score / total)
