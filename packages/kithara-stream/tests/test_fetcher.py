@@ -672,6 +672,22 @@ async def test_while_paused_only_what_is_missed_is_fetched(resource: StreamingRe
         assert fetcher.stats.bytes_received == len(DATA)
 
 
+async def test_a_request_that_stands_before_a_small_island_fills_what_is_behind_it(
+    resource: StreamingResource,
+) -> None:
+    origin = Scripted()
+    resource.set_length(len(DATA))
+    await resource.write_at(100_000, DATA[100_000:100_500])
+    await resource.flush()
+    async with Fetcher(origin, resource, look_ahead=100_000, read_through=1000) as fetcher:
+        fetcher.cursor()
+        await fetcher.start()
+        await resource.wait_range_async(0, 100_000)
+        await settle()
+        await fetcher.wait_complete()
+    assert origin.asked == [(0, None)]
+
+
 async def test_filled_holes_are_told(resource: StreamingResource) -> None:
     filled: list[tuple[int, int]] = []
     origin = Scripted()

@@ -289,11 +289,10 @@ class Fetcher:
         return self._limit(transfer) > transfer.frontier
 
     def _fill(self, hole: int) -> None:
-        """Fill the first hole, by a request that stands right before it or by one more."""
+        """Fill the first hole, by a request that comes to it or by one more."""
         if hole == self._sink.length or any(t.filling_from is not None for t in self._alive):
             return
-        distance = 0 if self._ranges_work else math.inf
-        ready = [transfer for transfer in self._alive if transfer.reaches(hole, distance)]
+        ready = [transfer for transfer in self._alive if transfer.reaches(hole, self._reach)]
         if ready:
             ready[0].filling_from = hole
         elif self._has_room() or self._make_room(only_idle=True):
