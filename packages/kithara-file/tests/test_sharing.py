@@ -3,7 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -343,17 +344,25 @@ async def test_a_leader_that_fails_hands_over(server: Server, source: Make, song
     assert resource.content == song
 
 
-@pytest.mark.usefixtures("patient")
-async def test_who_takes_over_what_is_whole_has_nothing_to_ask(
-    server: Server, store: DiskAssetStore, source: Make, song: bytes
-) -> None:
-    """The leader had every byte, and went before it could commit them."""
-    made = source(server.url("/a.mp3"))
+@asynccontextmanager
+async def leader_that_has_all(
+    made: FileSource, store: DiskAssetStore, song: bytes
+) -> AsyncIterator[StreamingResource]:
+    """Every byte is there, and the leader does not come to commit them."""
     with store.open_streaming_resource(made.key, resume=True) as leader:
         leader.restart({"total": str(len(song))})
         leader.set_length(len(song))
         await leader.write_at(0, song)
         await leader.flush()
+        yield leader
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_takes_over_what_is_whole_has_nothing_to_ask(
+    server: Server, store: DiskAssetStore, source: Make, song: bytes
+) -> None:
+    made = source(server.url("/a.mp3"))
+    async with leader_that_has_all(made, store, song) as leader:
         session = await made.open()
         leader.close()
         await session.wait_complete()
@@ -366,16 +375,10 @@ async def test_who_takes_over_what_is_whole_has_nothing_to_ask(
 async def test_who_goes_alone_where_all_is_there_has_nothing_to_ask(
     server: Server, store: DiskAssetStore, source: Make, song: bytes
 ) -> None:
-    """The leader has every byte, and does not come to commit them."""
     made = source(server.url("/a.mp3"))
-    with store.open_streaming_resource(made.key, resume=True) as leader:
-        leader.restart({"total": str(len(song))})
-        leader.set_length(len(song))
-        await leader.write_at(0, song)
-        await leader.flush()
-        async with made as session:
-            await session.wait_complete()
-            assert await read_all(session) == song
+    async with leader_that_has_all(made, store, song), made as session:
+        await session.wait_complete()
+        assert await read_all(session) == song
     assert server.requests == []
 
 
