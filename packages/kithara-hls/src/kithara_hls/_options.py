@@ -41,7 +41,8 @@ class HlsOptions:
         abr: what "auto" may choose, and how many seconds are read ahead in any case.
         abr_policy: chooses in place of the built-in rule; may be shared between sessions.
         look_ahead: bytes fetched beyond the furthest reader; 0 fetches only what is waited for.
-        parallel: segments fetched at once, at most.
+        parallel: segments fetched at once, at most; 6 as in browsers, so that short segments
+            fill a fast line with a long round trip. A slow line is not shared by so many.
         retry: how often and how patiently a part is asked for before another variant is; its
             ``max_retries`` counts failures with no byte between them.
         lost: what to do about a segment that cannot be had at all: "raise" SegmentLost, or go on
@@ -58,7 +59,7 @@ class HlsOptions:
     abr: AbrSettings = field(default_factory=AbrSettings)
     abr_policy: AbrPolicy | None = None
     look_ahead: int = 16 * 1024 * 1024
-    parallel: int = 4
+    parallel: int = 6
     retry: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(max_retries=3, base_delay=0.25, max_delay=4.0)
     )
