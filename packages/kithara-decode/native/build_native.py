@@ -6,7 +6,8 @@ from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 SOURCES = [
-    "input", "decoder", "mpg123", "mpg123_index", "sndfile", "vorbis", "opus", "flac", "ogg_link",
+    "input", "decoder", "mpg123", "mpg123_index", "sndfile", "flac",
+    "ogg", "ogg_link", "vorbis", "opus",
 ]  # fmt: skip
 
 ffibuilder = FFI()
@@ -33,6 +34,7 @@ ffibuilder.cdef(
     kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header_bytes);
     void kd_input_free(kd_input *input);
     void kd_input_reset(kd_input *input);
+    void kd_input_go_linkwise(kd_input *input);
 
     typedef struct {
         int32_t sample_rate;

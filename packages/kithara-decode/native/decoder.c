@@ -48,6 +48,27 @@ void kd_change_format(kd_decoder *decoder)
     decoder->status = KD_OK;
 }
 
+/* Read and drop what lies before a frame. The status tells whether that frame comes next; with
+   KD_LOST, lost_frames of silence do. Returns where the decoder stands. */
+int64_t kd_walk(kd_decoder *decoder, int64_t at, int64_t frame)
+{
+    float waste[4096];
+    while (at < frame && decoder->status == KD_OK) {
+        int64_t room = (int64_t)(sizeof waste / sizeof *waste) / decoder->channels;
+        at += decoder->read(decoder, waste, frame - at < room ? frame - at : room, KD_FLOAT32);
+        if (decoder->status == KD_FORMAT_CHANGED)
+            kd_change_format(decoder);
+        if (decoder->status == KD_LOST) {
+            at += decoder->lost_frames > 0 ? decoder->lost_frames : 0;
+            decoder->status = at <= frame ? KD_OK : KD_LOST;
+            decoder->lost_frames = at - frame;
+        }
+    }
+    if (decoder->status == KD_END)
+        kd_fail(decoder, KD_BEYOND_END, "");
+    return at;
+}
+
 /* Where the sample of that index lies in an array of a format. */
 void *kd_sample(void *out, int64_t index, int format)
 {

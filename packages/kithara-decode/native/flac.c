@@ -12,12 +12,12 @@ typedef struct {
     kd_decoder *decoder;
     int in_ogg;
     kd_ogg_link link;
-    int chained;   /* another link was entered */
     int info_seen; /* the link has said what it is */
     int32_t *block; /* the rest of the last block, interleaved */
     int64_t held, taken;
     int bits;          /* of the block's samples */
     int64_t next;      /* the frame that is due, by the stream's own numbers */
+    int64_t total;     /* what the link promises, else 0 */
     int64_t origin;    /* the number of the first frame: not 0 where a broadcast was joined */
     int64_t silent;    /* the frame behind the silence that stands for missing blocks */
     int64_t gap;       /* frames missing before the block */
@@ -131,13 +131,16 @@ static void take_metadata(const FLAC__StreamDecoder *flac, const FLAC__StreamMet
     (void)flac;
     flac_state *state = client;
     kd_decoder *decoder = state->decoder;
-    state->info_seen |= metadata->type == FLAC__METADATA_TYPE_STREAMINFO;
+    if (metadata->type == FLAC__METADATA_TYPE_STREAMINFO) {
+        state->info_seen = 1;
+        state->total = (int64_t)metadata->data.stream_info.total_samples;
+    }
     if (metadata->type == FLAC__METADATA_TYPE_STREAMINFO && decoder->sample_rate == 0) {
         const FLAC__StreamMetadata_StreamInfo *info = &metadata->data.stream_info;
         decoder->sample_rate = (int32_t)info->sample_rate;
         decoder->channels = (int32_t)info->channels;
         decoder->bits = (int32_t)info->bits_per_sample;
-        decoder->frames = info->total_samples > 0 ? (int64_t)info->total_samples : -1;
+        decoder->frames = state->total > 0 ? state->total : -1;
     } else if (metadata->type == FLAC__METADATA_TYPE_VORBIS_COMMENT && state->comments == NULL) {
         const FLAC__StreamMetadata_VorbisComment *found = &metadata->data.vorbis_comment;
         state->comments = calloc(found->num_comments ? found->num_comments : 1, sizeof(char *));
@@ -236,7 +239,7 @@ static void load_block(flac_state *state)
         if (state->held != 0) {
             int64_t longest = (int64_t)decoder->sample_rate * MAX_GAP_SECONDS;
             int told = state->gap > 0 || state->damaged;
-            if (due == 0 && decoder->frames < 0) {
+            if (due == 0 && state->total == 0) {
                 state->origin = state->gap;
                 told = 0;
             }
@@ -254,7 +257,8 @@ static void load_block(flac_state *state)
                 state->damaged = 0;
                 kd_lost(decoder, state->silent > due ? state->silent - due : -1, state->reason);
             } else if (state->link.over) {
-                state->chained = 1;
+                decoder->frames = -1;
+                kd_input_go_linkwise(decoder->input);
                 kd_link_enter(&state->link);
                 if (begin(state))
                     break;
@@ -294,36 +298,6 @@ static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int f
     return done;
 }
 
-/* From the first frame on, as a read would go: right where the stream is too damaged to seek in. */
-static void walk_to(kd_decoder *decoder, int64_t frame)
-{
-    flac_state *state = decoder->state;
-    int64_t at = 0;
-    if (!start(state)) {
-        kd_fail(decoder, KD_CORRUPT, "its headers cannot be read again");
-        return;
-    }
-    while (at < frame && decoder->status == KD_OK) {
-        if (state->held == 0)
-            load_block(state);
-        if (decoder->status == KD_FORMAT_CHANGED)
-            kd_change_format(decoder);
-        if (decoder->status == KD_LOST) {
-            at += decoder->lost_frames > 0 ? decoder->lost_frames : 0;
-            decoder->status = at <= frame ? KD_OK : KD_LOST;
-            decoder->lost_frames = at - frame; /* what of the silence lies behind the target */
-        }
-        int64_t count = state->held < frame - at ? state->held : frame - at;
-        if (count > 0) {
-            state->taken += count;
-            state->held -= count;
-            at += count;
-        }
-    }
-    if (decoder->status == KD_END)
-        kd_fail(decoder, KD_BEYOND_END, "");
-}
-
 static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
 {
     flac_state *state = decoder->state;
@@ -331,7 +305,8 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     state->held = state->taken = 0;
     state->next = number;
     state->seeking = 1;
-    int found = !state->chained && FLAC__stream_decoder_seek_absolute(state->flac, (FLAC__uint64)number);
+    int found = !kd_input_linkwise(decoder->input) &&
+                FLAC__stream_decoder_seek_absolute(state->flac, (FLAC__uint64)number);
     int exact = found && state->held > 0 && state->next - state->held == number;
     state->seeking = 0;
     state->gap = 0;
@@ -341,9 +316,12 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
         kd_change_format(decoder);
     }
     state->changed = 0;
-    if (!exact && !kd_input_failed(decoder->input))
-        walk_to(decoder, frame);
-    return frame;
+    if (exact || kd_input_failed(decoder->input))
+        return frame;
+    /* From the first frame on, as a read would go: right where it is too damaged to search in. */
+    if (!start(state))
+        kd_fail(decoder, KD_CORRUPT, "its headers cannot be read again");
+    return kd_walk(decoder, 0, frame);
 }
 
 static const char *get_tag(kd_decoder *decoder, int index, const char **value)

@@ -13,6 +13,7 @@ struct kd_input {
     int64_t position; /* where the library reads next */
     int64_t length;   /* -1: unknown */
     int seekable;
+    int linkwise;
     int64_t header_bytes;
     int failed;
     int ended;   /* a refill proved the end */
@@ -33,6 +34,7 @@ kd_input *kd_input_new(void *owner, int64_t length, int seekable, int64_t header
     input->capacity = KD_BUFFER_BYTES;
     input->length = length;
     input->seekable = seekable;
+    input->linkwise = !seekable;
     input->header_bytes = header_bytes;
     return input;
 }
@@ -64,6 +66,11 @@ int64_t kd_input_tell(const kd_input *input) { return input->position; }
 int64_t kd_input_length(const kd_input *input) { return input->length; }
 int kd_input_seekable(const kd_input *input) { return input->seekable; }
 int kd_input_failed(const kd_input *input) { return input->failed; }
+
+/* Whether the links of this Ogg stream can only be read one after the other, from the first one on:
+   no search by serial numbers finds them. */
+int kd_input_linkwise(const kd_input *input) { return input->linkwise; }
+void kd_input_go_linkwise(kd_input *input) { input->linkwise = 1; }
 
 void kd_input_opening(kd_input *input, int opening)
 {

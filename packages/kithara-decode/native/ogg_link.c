@@ -17,6 +17,23 @@ void kd_link_enter(kd_ogg_link *link)
     link->over = link->inside = 0;
 }
 
+/* How many bytes were read and not handed out. */
+int64_t kd_link_ahead(const kd_ogg_link *link) { return link->strays + link->held - link->taken; }
+
+int64_t kd_link_serial(const kd_ogg_link *link)
+{
+    const unsigned char *serial = link->header + 14;
+    return serial[0] | serial[1] << 8 | serial[2] << 16 | (int64_t)serial[3] << 24;
+}
+
+/* Whether a page begins a stream, and does not say so by damage: its position and number are 0. */
+static int is_first(const unsigned char *header)
+{
+    static const unsigned char zeros[8];
+    return header[5] & FIRST_PAGE && memcmp(header + 6, zeros, 8) == 0 &&
+           memcmp(header + 18, zeros, 4) == 0;
+}
+
 /* Read the next page's header; a byte of what is no page, since pages are found by their first ones. */
 static int64_t next_page(kd_ogg_link *link, kd_input *input)
 {
@@ -46,7 +63,7 @@ static int64_t next_page(kd_ogg_link *link, kd_input *input)
     link->held = PAGE_HEADER + (got > 0 ? got : 0);
     for (int64_t i = PAGE_HEADER; i < link->held; i++)
         link->body += link->header[i];
-    if (!(link->header[5] & FIRST_PAGE))
+    if (!is_first(link->header))
         link->inside = 1;
     else if (link->inside)
         link->over = 1;

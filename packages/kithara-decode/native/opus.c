@@ -1,175 +1,109 @@
 /* Ogg Opus through libopusfile; always 48 kHz. */
-#include "shim.h"
+#include "ogg.h"
 
 #include <opusfile.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { PREROLL_FRAMES = 48000, OPUS_CHANNELS = 8, MAX_PACKET_FRAMES = 5760 };
-
-static int read_bytes(void *input, unsigned char *out, int size)
-{
-    return (int)kd_input_read(input, out, size);
-}
-
-static int seek_bytes(void *input, opus_int64 offset, int whence)
-{
-    return kd_input_seek(input, offset, whence) < 0 ? -1 : 0;
-}
-
-static opus_int64 tell_bytes(void *input) { return kd_input_tell(input); }
+enum { OPUS_RATE = 48000, OPUS_CHANNELS = 8, MAX_PACKET_FRAMES = 5760 };
 
 typedef struct {
+    kd_ogg ogg;
     OggOpusFile *file;
-    float late[MAX_PACKET_FRAMES * OPUS_CHANNELS]; /* frames behind a hole, until that has been told */
-    int64_t held, taken;
-    int64_t next; /* the frame that is due, by the stream's own count; -1: any */
-    int hole;
+    float block[MAX_PACKET_FRAMES * OPUS_CHANNELS];
 } opus_state;
 
-static int64_t take_late(opus_state *state, float *out, int channels, int64_t frames)
+static OggOpusFile *file_of(kd_ogg *ogg) { return ((opus_state *)ogg)->file; }
+
+static int read_bytes(void *ogg, unsigned char *out, int size)
 {
-    int64_t count = state->held < frames ? state->held : frames;
-    memcpy(out, state->late + state->taken * channels, (size_t)(count * channels) * sizeof(float));
-    state->taken += count;
-    state->held -= count;
-    return count;
+    return (int)kd_ogg_read(ogg, out, size);
 }
 
-static void reorder(float *frame, int channels, int frames)
+static int seek_bytes(void *ogg, opus_int64 offset, int whence)
 {
+    return kd_ogg_seek(ogg, offset, whence) < 0 ? -1 : 0;
+}
+
+static opus_int64 tell_bytes(void *ogg) { return kd_ogg_tell(ogg); }
+
+static int open_file(kd_ogg *ogg)
+{
+    OpusFileCallbacks callbacks = {read_bytes, NULL, NULL, NULL};
+    if (ogg->indexed) {
+        callbacks.seek = seek_bytes;
+        callbacks.tell = tell_bytes;
+    }
+    OggOpusFile *file = op_open_callbacks(ogg, &callbacks, NULL, 0, NULL);
+    if (file == NULL)
+        return 0;
+    ((opus_state *)ogg)->file = file;
+    ogg->rate = OPUS_RATE;
+    ogg->channels = op_channel_count(file, -1);
+    return 1;
+}
+
+static void close_file(kd_ogg *ogg) { op_free(file_of(ogg)); }
+
+static int64_t load_block(kd_ogg *ogg, int *link)
+{
+    opus_state *state = (opus_state *)ogg;
+    int got = op_read_float(state->file, state->block, MAX_PACKET_FRAMES * OPUS_CHANNELS, link);
+    if (got > 0)
+        ogg->channels = op_channel_count(state->file, *link);
+    return got >= 0 ? got : got == OP_HOLE ? KD_HOLE : KD_DAMAGE;
+}
+
+static void give_frames(kd_ogg *ogg, float *out, int64_t from, int64_t frames)
+{
+    int channels = ogg->channels;
+    const float *block = ((opus_state *)ogg)->block + from * channels;
     const unsigned char *order = kd_wave_order(channels);
-    float before[OPUS_CHANNELS];
-    for (int i = 0; order != NULL && channels > 2 && i < frames; i++, frame += channels) {
-        memcpy(before, frame, (size_t)channels * sizeof(float));
-        for (int channel = 0; channel < channels; channel++)
-            frame[channel] = before[order[channel]];
-    }
+    if (channels <= 2 || order == NULL)
+        memcpy(out, block, (size_t)(frames * channels) * sizeof *out);
+    else
+        for (int64_t i = 0; i < frames; i++, block += channels)
+            for (int channel = 0; channel < channels; channel++)
+                *out++ = block[order[channel]];
 }
 
-static int64_t read_frames(kd_decoder *decoder, void *out, int64_t frames, int format)
+static int64_t tell_frame(kd_ogg *ogg) { return op_pcm_tell(file_of(ogg)); }
+
+static int64_t total_frames(kd_ogg *ogg)
 {
-    (void)format;
-    opus_state *state = decoder->state;
-    int64_t done = 0;
-    while (done < frames && decoder->status == KD_OK) {
-        float *place = (float *)out + done * decoder->channels;
-        if (state->held > 0) {
-            done += take_late(state, place, decoder->channels, frames - done);
-            continue;
-        }
-        int64_t wanted = frames - done > MAX_PACKET_FRAMES ? MAX_PACKET_FRAMES : frames - done;
-        int link = 0;
-        int got = op_read_float(state->file, place, (int)(wanted * decoder->channels), &link);
-        if (got == OP_HOLE) {
-            state->hole = 1;
-            continue;
-        }
-        if (got < 0) {
-            kd_fail(decoder, KD_CORRUPT, "the Ogg Opus stream is damaged");
-            break;
-        }
-        if (got == 0) {
-            decoder->status = KD_END;
-            if (state->hole)
-                kd_lost(decoder, -1, "packets are missing");
-            state->hole = 0;
-            break;
-        }
-        decoder->link = link;
-        int channels = op_channel_count(state->file, link);
-        if (channels != decoder->channels) {
-            memcpy(state->late, place, (size_t)got * (size_t)channels * sizeof(float));
-            reorder(state->late, channels, got);
-            state->held = got;
-            state->taken = state->hole = 0;
-            state->next = kd_input_seekable(decoder->input) ? op_pcm_tell(state->file) : -1;
-            kd_changed(decoder, 48000, channels, 0);
-            break;
-        }
-        reorder(place, decoder->channels, got);
-        int64_t start = op_pcm_tell(state->file) - got, gap = start - state->next;
-        int told = state->hole && state->next >= 0 && gap > 0;
-        state->next = start + got;
-        if (told) {
-            memcpy(state->late, place, (size_t)got * (size_t)decoder->channels * sizeof(float));
-            state->held = got;
-            state->taken = state->hole = 0;
-            kd_lost(decoder, gap, "packets are missing");
-            break;
-        }
-        done += got;
-    }
-    return done;
+    ogg_int64_t total = op_pcm_total(file_of(ogg), -1);
+    return total >= 0 ? total : -1;
 }
 
-static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
+static int seek_frame(kd_ogg *ogg, int64_t frame) { return op_pcm_seek(file_of(ogg), frame) == 0; }
+
+static int64_t next_serial(kd_ogg *ogg)
 {
-    opus_state *state = decoder->state;
-    /* Its own 80 ms of preroll leave the first frames up to a tenth off; after a second they agree. */
-    int64_t start = frame > PREROLL_FRAMES ? frame - PREROLL_FRAMES : 0;
-    if (op_pcm_seek(state->file, start) != 0)
-        kd_fail(decoder, KD_CORRUPT, "libopusfile could not seek");
-    state->held = state->hole = 0;
-    state->next = start;
-    float waste[960 * OPUS_CHANNELS];
-    while ((decoder->status == KD_OK || decoder->status == KD_LOST) && start < frame) {
-        decoder->status = KD_OK;
-        start += read_frames(decoder, waste, frame - start > 960 ? 960 : frame - start, KD_FLOAT32);
-        if (decoder->status == KD_FORMAT_CHANGED)
-            kd_change_format(decoder);
-        if (decoder->status == KD_LOST && decoder->lost_frames > 0) {
-            start += decoder->lost_frames;
-            decoder->lost_frames = start - frame; /* what of the silence lies behind the target */
-        }
-    }
-    if (decoder->status == KD_LOST && start <= frame)
-        decoder->status = KD_OK;
-    return start;
+    int next = op_current_link(file_of(ogg)) + 1;
+    return next > 0 && next < op_link_count(file_of(ogg)) ? (int64_t)op_serialno(file_of(ogg), next)
+                                                          : -1;
 }
 
-static const char *get_tag(kd_decoder *decoder, int index, const char **value)
+static const char *get_comment(kd_ogg *ogg, int index)
 {
-    const OpusTags *tags = op_tags(((opus_state *)decoder->state)->file, -1);
-    *value = NULL;
+    const OpusTags *tags = op_tags(file_of(ogg), -1);
     return tags != NULL && index < tags->comments ? tags->user_comments[index] : NULL;
-}
-
-static void close_file(kd_decoder *decoder)
-{
-    op_free(((opus_state *)decoder->state)->file);
-    free(decoder->state);
 }
 
 kd_decoder *kd_open_opus(kd_input *input)
 {
-    kd_decoder *decoder = kd_decoder_new(input);
-    if (decoder == NULL)
-        return NULL;
-    OpusFileCallbacks callbacks = {read_bytes, NULL, NULL, NULL};
-    if (kd_input_seekable(input)) {
-        callbacks.seek = seek_bytes;
-        callbacks.tell = tell_bytes;
-    }
-    opus_state *state = calloc(1, sizeof *state);
-    if (state == NULL)
-        return kd_fail(decoder, KD_NO_MEMORY, "out of memory");
-    int code = 0;
-    OggOpusFile *file = op_open_callbacks(input, &callbacks, NULL, 0, &code);
-    if (file == NULL) {
-        free(state);
-        return kd_fail(decoder, KD_CORRUPT, "libopusfile found no readable Opus headers");
-    }
-    state->file = file;
-    state->next = kd_input_seekable(input) ? 0 : -1;
-    decoder->state = state;
-    decoder->read = read_frames;
-    decoder->seek = seek_frame;
-    decoder->tag = get_tag;
-    decoder->close = close_file;
-    decoder->sample_rate = 48000;
-    decoder->channels = op_channel_count(file, -1);
-    ogg_int64_t total = kd_input_seekable(input) ? op_pcm_total(file, -1) : -1;
-    decoder->frames = total >= 0 ? total : -1;
-    return kd_input_failed(input) ? kd_fail(decoder, KD_INPUT_FAILED, "") : decoder;
+    static const kd_ogg_codec codec = {
+        .no_headers = "libopusfile found no readable Opus headers",
+        /* Its own 80 ms leave the first frames up to a tenth off; after a second they agree. */
+        .preroll = OPUS_RATE,
+        .open = open_file,
+        .close = close_file,
+        .load = load_block,
+        .give = give_frames,
+        .tell = tell_frame,
+        .total = total_frames,
+        .seek = seek_frame,
+        .next_serial = next_serial,
+        .comment = get_comment,
+    };
+    return kd_ogg_open(input, &codec, sizeof(opus_state));
 }

@@ -46,6 +46,8 @@ int64_t kd_input_length(const kd_input *input);
 int kd_input_ended(const kd_input *input);
 int kd_input_seekable(const kd_input *input);
 int kd_input_failed(const kd_input *input);
+int kd_input_linkwise(const kd_input *input);
+void kd_input_go_linkwise(kd_input *input);
 void kd_input_opening(kd_input *input, int opening);
 
 typedef struct {
@@ -58,6 +60,8 @@ typedef struct {
 } kd_ogg_link;
 void kd_link_moved(kd_ogg_link *link, int64_t offset);
 void kd_link_enter(kd_ogg_link *link);
+int64_t kd_link_ahead(const kd_ogg_link *link);
+int64_t kd_link_serial(const kd_ogg_link *link);
 int64_t kd_link_read(kd_ogg_link *link, kd_input *input, void *out, int64_t size);
 
 struct kd_decoder {
@@ -99,6 +103,7 @@ kd_decoder *kd_decoder_new(kd_input *input);
 kd_decoder *kd_fail(kd_decoder *decoder, int status, const char *message);
 void kd_changed(kd_decoder *decoder, int32_t sample_rate, int32_t channels, int32_t bits);
 void kd_lost(kd_decoder *decoder, int64_t frames, const char *reason);
+int64_t kd_walk(kd_decoder *decoder, int64_t at, int64_t frame);
 const unsigned char *kd_wave_order(int channels);
 void kd_interleave(void *out, const uintptr_t *planes, const unsigned char *order, int channels,
                    int64_t frames, int width);

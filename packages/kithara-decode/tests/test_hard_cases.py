@@ -146,7 +146,7 @@ def test_9_a_read_that_times_out_once_loses_nothing(media: Media, name: str) -> 
     if name.endswith("mp3"):
         content = bare_mp3(media).read_bytes()
     else:
-        content = media.pcm(name, subtype=subtype, frames=200_000).read_bytes()
+        content = media.pcm(name, subtype=subtype, frames=500_000).read_bytes()
     whole = everything(content)
     probe = Seekable(content, step=1000)
     with open_decoder(probe) as decoder:

@@ -14,6 +14,7 @@ from kithara_decode import (
     CorruptAudio,
     Decoder,
     EncodedLengthMismatch,
+    SeekRefused,
     open_decoder,
 )
 from kithara_decode._native_decoder import NativeDecoder
@@ -109,6 +110,56 @@ def test_tags_are_those_of_the_link_that_is_read(media: Media, codec: str) -> No
             (raw,) = [text for name, text in decoder.raw_tags if name.lower() == "title"]
             assert raw == title
     assert decoder.tags["title"] == "one"
+
+
+CODECS = {
+    "libvorbis": ("-q:a", "10"),
+    "libopus": ("-b:a", "256k", "-ar", "48000"),
+    "flac": (),
+}
+
+
+def link(media: Media, codec: str, serial: str, frames: int) -> bytes:
+    name = f"link-{codec}-{serial}.ogg"
+    options = ("-c:a", codec, *CODECS[codec], "-fflags", "+bitexact", "-serial_offset", serial)
+    return media.coded(name, *options, frames=frames).read_bytes()
+
+
+@pytest.mark.parametrize("order", ["aa", "aba", "aaa", "aab", "abb", "abab"])
+@pytest.mark.parametrize("codec", CODECS)
+def test_links_that_share_a_serial_number_are_told_apart(
+    media: Media, codec: str, order: str
+) -> None:
+    links = {"a": link(media, codec, "1", 20_000), "b": link(media, codec, "2", 15_000)}
+    content = b"".join(links[name] for name in order)
+    alone = {name: everything(open_decoder(io.BytesIO(one))) for name, one in links.items()}
+    expected = np.concatenate([alone[name] for name in order])
+    for file_type in (Seekable, Unseekable):
+        with open_decoder(file_type(content)) as decoder:
+            assert decoder.frames is None
+            assert np.array_equal(everything(decoder), expected)
+            assert decoder.losses == ()
+    with open_decoder(io.BytesIO(content)) as decoder:
+        for frame in (len(expected) - 3000, 16_000, 0, len(alone["a"]) + 7):
+            decoder.seek(frame)
+            assert np.array_equal(decoder.read(2000), expected[frame : frame + 2000])
+        with pytest.raises(SeekRefused):
+            decoder.seek(len(expected) + 1)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_short_link_before_one_of_its_serial_number_is_told_when_it_is_met(
+    media: Media, codec: str
+) -> None:
+    links = [link(media, codec, "1", frames) for frames in (20_000, 200_000)]
+    expected = np.concatenate([everything(open_decoder(io.BytesIO(one))) for one in links])
+    with open_decoder(io.BytesIO(b"".join(links))) as decoder:
+        assert np.array_equal(everything(decoder), expected)
+        assert decoder.frames is None
+        assert decoder.losses == ()
+        for frame in (50_000, 5000):
+            decoder.seek(frame)
+            assert np.array_equal(decoder.read(2000), expected[frame : frame + 2000])
 
 
 def test_a_cut_stream_is_never_silently_short(media: Media) -> None:

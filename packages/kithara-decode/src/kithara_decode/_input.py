@@ -6,16 +6,17 @@ from ._errors import DecodeError, SeekRefused
 from ._protocols import BinaryFile
 
 HEAD_BYTES = 65536
+TAIL_BYTES = 65536
 
 
 class Input:
     """A binary file seen as bytes from offset 0 on, whether it seeks or not.
 
     Offsets count from the base: the file's start (its present position if unseekable), moved
-    forward by `skip`. The bytes that `head` showed can be read again from any file. `before_read`
-    is called whenever the file is about to be read, which may block. For those who open it:
-    `follows` is the decoder at its end, if there is one, behind whose input this one goes on;
-    `segmented`, whether it is segments one behind the other, which nobody seeks by bytes.
+    forward by `skip`. The bytes that `head` and `tail` showed can be read again from any file.
+    `before_read` is called whenever the file is about to be read, which may block. For those who
+    open it: `follows` is the decoder at its end, if there is one, behind whose input this one goes
+    on; `segmented`, whether it is segments one behind the other, which nobody seeks by bytes.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Input:
         self._base = 0
         self._size: int | None = None
         self._head = b""
+        self._tail = b""
         self.tags: dict[str, str] = {}  # what tags before the base said
         self.raw_tags: list[tuple[str, str]] = []  # the same in their own words
         self._at = 0  # the file's own position, counted from the base
@@ -51,14 +53,24 @@ class Input:
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """Return the first `size` bytes, fewer only if the input is shorter."""
         if len(self._head) < size:
-            head = bytearray(size)
-            filled = len(self._head)
-            head[:filled] = self._head
-            with memoryview(head) as view:
-                while filled < size and (got := self._read_file(filled, view[filled:])):
-                    filled += got
-            self._head = bytes(head[:filled])
+            self._head += self.stretch(len(self._head), size - len(self._head))
         return self._head[:size]
+
+    def tail(self) -> bytes:
+        """Return the last bytes of a seekable file, `TAIL_BYTES` unless it is shorter."""
+        size = min(self.length or 0, TAIL_BYTES)
+        if len(self._tail) < size:
+            self._tail = self.stretch((self.length or 0) - size, size)
+        return self._tail
+
+    def stretch(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset` on, fewer only before the end."""
+        content = bytearray(size)
+        filled = 0
+        with memoryview(content) as view:
+            while filled < size and (got := self.read_at(offset + filled, view[filled:])):
+                filled += got
+        return bytes(content[:filled])
 
     def skip(self, count: int) -> None:
         """Move the base forward; offsets and the head begin there from now on."""
@@ -81,6 +93,11 @@ class Input:
         if offset < len(self._head):
             count = min(len(buffer), len(self._head) - offset)
             buffer[:count] = self._head[offset : offset + count]
+            return count
+        at = offset - (self.length or 0) + len(self._tail)
+        if self._tail and 0 <= at < len(self._tail):
+            count = min(len(buffer), len(self._tail) - at)
+            buffer[:count] = self._tail[at : at + count]
             return count
         return self._read_file(offset, buffer)
 

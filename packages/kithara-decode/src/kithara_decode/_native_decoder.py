@@ -83,7 +83,7 @@ class NativeDecoder(BaseDecoder):
             raw_tags=source.raw_tags,
             options=options,
         )
-        self._take_tags()
+        self._enter_link()
 
     def _open(self) -> "CData":
         native = _owned(self._opener(self._input), lib.kd_close)
@@ -110,7 +110,7 @@ class NativeDecoder(BaseDecoder):
             raise UnsupportedFormat(text, container=self._container)
         raise CorruptAudio(text, container=self._container, frame=frame)
 
-    def _take_tags(self) -> None:
+    def _enter_link(self) -> None:
         """Tell the tags of the link that is read, and those before the base of the input."""
         self._link, source = self._native.link, self._refill.source
         found = list(self._read_tags())
@@ -147,7 +147,7 @@ class NativeDecoder(BaseDecoder):
             got = lib.kd_read(self._native, pointer, len(out), self._format)
             self._stopped = self._native.status
             if self._native.link != self._link:
-                self._take_tags()
+                self._enter_link()
         if got and self._stopped != lib.KD_INPUT_FAILED:
             self._next += got
         elif self._stopped == lib.KD_LOST:
