@@ -270,14 +270,13 @@ class AvInput:
         if self._codec is None:  # it went on in another input
             self._ended = True
             return ()
-        seconds = (packet.duration or 0) * (packet.time_base or Fraction(0))
         if packet.is_corrupt and self.holds_back and self._is_last():
-            return (DamagedPacket(seconds=seconds, last=True),)  # some codecs would take it
+            return (_damaged(packet, last=True),)  # some codecs would take it
         try:
             return self._codec.decode(packet)
         except self._failures:  # of many types, by what the damage looks like
             # Players go on as well: streams may begin or be joined within a packet.
-            return (DamagedPacket(seconds=seconds, last=self._is_last()),)
+            return (_damaged(packet, last=self._is_last()),)
 
     def _is_last(self) -> bool:
         """Look whether anything follows the packet at hand."""
@@ -313,6 +312,11 @@ class AvInput:
         error, self._file.error = self._file.error, None
         if error is not None:
             raise error
+
+
+def _damaged(packet: Packet[AudioStream], *, last: bool) -> DamagedPacket:
+    seconds = (packet.duration or 0) * (packet.time_base or Fraction(0))
+    return DamagedPacket(seconds=seconds, last=last)
 
 
 _Setup: TypeAlias = tuple[str, int, int, bytes | None]
