@@ -169,6 +169,17 @@ int64_t kd_input_read_some(kd_input *input, void *out, int64_t size)
     return kd_input_read(input, out, ready < size ? ready : size);
 }
 
+/* What is buffered before the next byte of that value; maybe nothing. */
+int64_t kd_input_read_before(kd_input *input, unsigned char stop, void *out, int64_t size)
+{
+    int64_t at = input->position - input->start, ready = input->filled - at;
+    if (at < 0 || ready <= 0 || size <= 0)
+        return 0;
+    const unsigned char *found = memchr(input->buffer + at, stop, (size_t)ready);
+    int64_t count = found != NULL ? found - (input->buffer + at) : ready;
+    return kd_input_read(input, out, count < size ? count : size);
+}
+
 int64_t kd_input_seek(kd_input *input, int64_t offset, int whence)
 {
     int64_t target = offset;

@@ -8,41 +8,26 @@ int64_t kd_ogg_tell(const kd_ogg *ogg)
     return kd_input_tell(ogg->decoder->input) - kd_link_ahead(&ogg->link);
 }
 
-/* The library looks around from now on: it may go anywhere, and read over the ends of links. */
-static void search(kd_ogg *ogg)
-{
-    int64_t at = kd_ogg_tell(ogg);
-    kd_link_moved(&ogg->link, at);
-    kd_input_seek(ogg->decoder->input, at, SEEK_SET);
-    ogg->searching = 1;
-}
-
-/* It reads on from where it stands. */
-static void found(kd_ogg *ogg)
-{
-    kd_link_moved(&ogg->link, kd_ogg_tell(ogg));
-    ogg->searching = 0;
-}
-
 int64_t kd_ogg_seek(kd_ogg *ogg, int64_t offset, int whence)
 {
-    if (whence == SEEK_CUR && offset == 0)
-        return kd_ogg_tell(ogg);
-    if (!ogg->searching)
-        search(ogg);
-    return kd_input_seek(ogg->decoder->input, offset, whence);
+    if (whence == SEEK_CUR) {
+        offset += kd_ogg_tell(ogg);
+        whence = SEEK_SET;
+    }
+    int64_t reached = kd_input_seek(ogg->decoder->input, offset, whence);
+    if (reached >= 0)
+        kd_link_moved(&ogg->link, reached);
+    return reached;
 }
 
-/* Bytes for the library: once it is open, 0 at the end of a link whose successor it does not know. */
+/* Bytes for the library, never of two pages; 0 at the end of a link whose successor it does not know. */
 int64_t kd_ogg_read(kd_ogg *ogg, void *out, int64_t size)
 {
     kd_input *input = ogg->decoder->input;
-    if (ogg->searching)
-        return kd_input_read(input, out, size);
     int64_t got = kd_link_read(&ogg->link, input, out, size);
-    if (got == 0 && ogg->link.over && ogg->indexed) {
-        if (ogg->opened && kd_link_serial(&ogg->link) != ogg->codec->next_serial(ogg))
-            return 0;
+    if (got == 0 && ogg->link.over &&
+        (ogg->searching ||
+         (ogg->indexed && kd_link_serial(&ogg->link) == ogg->codec->next_serial(ogg)))) {
         kd_link_enter(&ogg->link);
         got = kd_link_read(&ogg->link, input, out, size);
     }
@@ -64,15 +49,15 @@ static int begin(kd_ogg *ogg)
     ogg->indexed = !kd_input_linkwise(ogg->decoder->input);
     ogg->next = ogg->indexed ? 0 : -1;
     ogg->decoder->link = ogg->indexed ? 0 : ogg->decoder->link + 1;
+    ogg->searching = ogg->indexed;
     ogg->opened = ogg->codec->open(ogg);
+    ogg->searching = 0;
     return ogg->opened;
 }
 
 static int restart(kd_ogg *ogg)
 {
-    ogg->searching = 0;
-    kd_link_moved(&ogg->link, 0);
-    return kd_input_seek(ogg->decoder->input, 0, SEEK_SET) == 0 && begin(ogg);
+    return kd_ogg_seek(ogg, 0, SEEK_SET) == 0 && begin(ogg);
 }
 
 /* Another link begins, which no index tells: from now on they are read one after the other. */
@@ -147,9 +132,9 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     int worked = 0;
     if (ogg->indexed) {
         start = frame > ogg->codec->preroll ? frame - ogg->codec->preroll : 0;
-        search(ogg);
+        ogg->searching = 1;
         worked = ogg->codec->seek(ogg, start);
-        found(ogg);
+        ogg->searching = 0;
         ogg->held = ogg->hole = 0;
         ogg->next = start;
     } else
@@ -189,10 +174,8 @@ kd_decoder *kd_ogg_open(kd_input *input, const kd_ogg_codec *codec, size_t state
     ogg->decoder = decoder;
     if (!begin(ogg))
         return kd_fail(decoder, KD_CORRUPT, codec->no_headers);
-    if (ogg->indexed) {
-        found(ogg);
+    if (ogg->indexed)
         decoder->frames = codec->total(ogg);
-    }
     decoder->sample_rate = ogg->rate;
     decoder->channels = ogg->channels;
     return kd_input_failed(input) ? kd_fail(decoder, KD_INPUT_FAILED, "") : decoder;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { PAGE_HEADER = 27, FIRST_PAGE = 2 };
+enum { PAGE_HEADER = 27, FIRST_PAGE = 2, MOST_STRAYS = sizeof((kd_ogg_link *)0)->stray - 4 };
 
 void kd_link_moved(kd_ogg_link *link, int64_t offset)
 {
@@ -34,30 +34,45 @@ static int is_first(const unsigned char *header)
            memcmp(header + 18, zeros, 4) == 0;
 }
 
-/* Read the next page's header; a byte of what is no page, since pages are found by their first ones. */
-static int64_t next_page(kd_ogg_link *link, kd_input *input)
+/* Hand out what cannot begin a page: the header's first byte, and all before the next 'O'. */
+static void pass_strays(kd_ogg_link *link, kd_input *input)
 {
-    link->taken = 0;
-    link->held = kd_input_read(input, link->header, 4);
-    while (link->held == 4 && memcmp(link->header, "OggS", 4) != 0) {
-        unsigned char byte = 0;
-        link->stray[link->strays++] = link->header[0];
-        memmove(link->header, link->header + 1, 3);
-        int64_t got = kd_input_read(input, &byte, 1);
-        link->header[3] = byte;
-        if (got != 1)
-            link->held = 3;
+    int64_t count = 1;
+    while (count < link->held && link->header[count] != 'O')
+        count++;
+    memcpy(link->stray + link->strays, link->header, (size_t)count);
+    link->strays += count;
+    link->held -= count;
+    memmove(link->header, link->header + count, (size_t)link->held);
+    if (link->held == 0)
+        link->strays += kd_input_read_before(input, 'O', link->stray + link->strays,
+                                             MOST_STRAYS - link->strays);
+}
+
+/* Read the next page's header, or what is no page before it. 0 on failure. */
+static int next_page(kd_ogg_link *link, kd_input *input)
+{
+    if (!link->unsure)
+        link->held = 0;
+    link->taken = link->unsure = 0;
+    for (;;) {
+        int64_t got = kd_input_read(input, link->header + link->held, 4 - link->held);
         if (got < 0)
-            return -1;
-        if (link->strays == sizeof link->stray)
-            return link->held;
+            return 0;
+        link->held += got;
+        if (link->held < 4)
+            return 1;
+        if (memcmp(link->header, "OggS", 4) == 0)
+            break;
+        pass_strays(link, input);
+        link->unsure = link->strays >= MOST_STRAYS;
+        if (link->unsure)
+            return 1;
     }
-    if (link->held < 4)
-        return link->held;
     int64_t got = kd_input_read(input, link->header + 4, PAGE_HEADER - 4);
     if (got < PAGE_HEADER - 4) {
         link->held += got > 0 ? got : 0;
-        return got < 0 ? -1 : link->held;
+        return got >= 0;
     }
     got = kd_input_read(input, link->header + PAGE_HEADER, link->header[26]);
     link->held = PAGE_HEADER + (got > 0 ? got : 0);
@@ -67,14 +82,14 @@ static int64_t next_page(kd_ogg_link *link, kd_input *input)
         link->inside = 1;
     else if (link->inside)
         link->over = 1;
-    return got < 0 ? -1 : link->held;
+    return got >= 0;
 }
 
 /* As kd_input_read_some, and 0 at the end of the link. */
 int64_t kd_link_read(kd_ogg_link *link, kd_input *input, void *out, int64_t size)
 {
-    if (link->strays == 0 && link->taken == link->held && link->body == 0 && !link->over &&
-        next_page(link, input) < 0)
+    int done = link->taken == link->held && link->body == 0 && !link->over;
+    if (link->strays == 0 && (done || link->unsure) && !next_page(link, input))
         return -1;
     if (link->strays > 0) {
         int64_t count = link->strays < size ? link->strays : size;

@@ -40,6 +40,7 @@ void kd_input_free(kd_input *input);
 void kd_input_reset(kd_input *input);
 int64_t kd_input_read(kd_input *input, void *out, int64_t size);
 int64_t kd_input_read_some(kd_input *input, void *out, int64_t size);
+int64_t kd_input_read_before(kd_input *input, unsigned char stop, void *out, int64_t size);
 int64_t kd_input_seek(kd_input *input, int64_t offset, int whence);
 int64_t kd_input_tell(const kd_input *input);
 int64_t kd_input_length(const kd_input *input);
@@ -55,6 +56,7 @@ typedef struct {
     int64_t held, taken, body;      /* of it; and how much of the page follows it */
     unsigned char stray[4096];      /* bytes that belong to no page */
     int64_t strays;
+    int unsure; /* the header is some bytes that may begin a page */
     int inside; /* a page was seen that does not begin a stream */
     int over;   /* the header is the next link's */
 } kd_ogg_link;

@@ -49,6 +49,7 @@ HOLED = [*ONE[:500], *ONE[900:]]
         (None, [OTHER, ONE, ONE]),
         (None, [ONE, OTHER, ONE, OTHER]),
         (None, [even(1, 3), ONE]),
+        (None, [pages(1, *[65_000] * 300)] * 3),
     ],
 )
 def test_links_are_counted_with_few_looks(expected: int | None, links: list[list[bytes]]) -> None:
@@ -57,7 +58,8 @@ def test_links_are_counted_with_few_looks(expected: int | None, links: list[list
     assert file.reads <= 16
 
 
-def test_one_even_stream_takes_a_look_at_both_ends() -> None:
-    file = Seekable(b"".join(ONE))
+@pytest.mark.parametrize("stream", [ONE, pages(1, *[200] * 2, *[65_000] * 300)])
+def test_one_even_stream_takes_a_look_at_both_ends(stream: list[bytes]) -> None:
+    file = Seekable(b"".join(stream))
     count_links(Input(file))
     assert file.reads == 2

@@ -83,8 +83,10 @@ def _account_for_all(left: list[_Page], right: list[_Page]) -> bool:
 
 def _page_bytes(look: list[_Page], serial: bytes) -> float:
     ours = [page for page in look if page.serial == serial]
-    count = ours[-1].number - ours[0].number if ours else 0
-    return (ours[-1].offset - ours[0].offset) / count if count else 0.0
+    if not ours:
+        return 0.0
+    count = ours[-1].number - ours[0].number
+    return (ours[-1].offset - ours[0].offset) / count if count else WINDOW_BYTES
 
 
 def _pages(content: bytes, offset: int) -> list[_Page]:
