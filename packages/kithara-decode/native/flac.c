@@ -224,6 +224,26 @@ static void write_samples(void *out, int format, const int32_t *samples, int64_t
     }
 }
 
+/* Begin with the next link of a chain that can be read. */
+static void enter_link(flac_state *state)
+{
+    kd_decoder *decoder = state->decoder;
+    int missed = 0;
+    decoder->frames = -1;
+    kd_input_go_linkwise(decoder->input);
+    for (;; missed = 1) {
+        kd_link_enter(&state->link);
+        if (begin(state))
+            break;
+        if (kd_link_skip(&state->link, decoder->input) < 0) {
+            kd_fail(decoder, KD_CORRUPT, "a link of the chain has no readable headers");
+            return;
+        }
+    }
+    if (missed)
+        kd_lost(decoder, -1, "a link of the chain has no readable headers");
+}
+
 /* Decode until a block is there. The decoder's status tells why there is none. */
 static void load_block(flac_state *state)
 {
@@ -256,14 +276,9 @@ static void load_block(flac_state *state)
             if (state->damaged) {
                 state->damaged = 0;
                 kd_lost(decoder, state->silent > due ? state->silent - due : -1, state->reason);
-            } else if (state->link.over) {
-                decoder->frames = -1;
-                kd_input_go_linkwise(decoder->input);
-                kd_link_enter(&state->link);
-                if (begin(state))
-                    break;
-                kd_fail(decoder, KD_CORRUPT, "a link of the chain has no readable headers");
-            } else
+            } else if (state->link.over)
+                enter_link(state);
+            else
                 decoder->status = KD_END;
             return;
         case FLAC__STREAM_DECODER_MEMORY_ALLOCATION_ERROR:

@@ -55,19 +55,36 @@ static int begin(kd_ogg *ogg)
     return ogg->opened;
 }
 
-static int restart(kd_ogg *ogg)
+/* Begin with the first link, or behind headers without sound, which libopusfile refuses. */
+static int begin_first(kd_ogg *ogg)
 {
-    return kd_ogg_seek(ogg, 0, SEEK_SET) == 0 && begin(ogg);
+    while (!begin(ogg)) {
+        if (ogg->indexed || kd_link_skip(&ogg->link, ogg->decoder->input) != 0)
+            return 0;
+        kd_link_enter(&ogg->link);
+    }
+    return 1;
 }
 
 /* Another link begins, which no index tells: from now on they are read one after the other. */
 static void enter_link(kd_ogg *ogg)
 {
+    int64_t skipped = 0, missed = 0;
     kd_input_go_linkwise(ogg->decoder->input);
     ogg->decoder->frames = -1;
-    kd_link_enter(&ogg->link);
-    if (!begin(ogg))
-        kd_fail(ogg->decoder, KD_CORRUPT, "a link of the chain has no readable headers");
+    for (;;) {
+        kd_link_enter(&ogg->link);
+        if (begin(ogg))
+            break;
+        skipped = kd_link_skip(&ogg->link, ogg->decoder->input);
+        if (skipped < 0) {
+            kd_fail(ogg->decoder, KD_CORRUPT, "a link of the chain has no readable headers");
+            return;
+        }
+        missed += skipped;
+    }
+    if (missed > 0)
+        kd_lost(ogg->decoder, -1, "a link of the chain has no readable headers");
 }
 
 /* Decode until a block is there. The decoder's status tells why there is none, or what precedes it. */
@@ -138,7 +155,7 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
         ogg->held = ogg->hole = 0;
         ogg->next = start;
     } else
-        worked = restart(ogg);
+        worked = kd_ogg_seek(ogg, 0, SEEK_SET) == 0 && begin_first(ogg);
     if (!worked)
         kd_fail(decoder, KD_CORRUPT, "it cannot be sought in");
     return kd_walk(decoder, start, frame);
@@ -172,7 +189,7 @@ kd_decoder *kd_ogg_open(kd_input *input, const kd_ogg_codec *codec, size_t state
     decoder->close = close_file;
     ogg->codec = codec;
     ogg->decoder = decoder;
-    if (!begin(ogg))
+    if (!begin_first(ogg))
         return kd_fail(decoder, KD_CORRUPT, codec->no_headers);
     if (ogg->indexed)
         decoder->frames = codec->total(ogg);

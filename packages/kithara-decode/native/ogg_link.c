@@ -111,3 +111,13 @@ int64_t kd_link_read(kd_ogg_link *link, kd_input *input, void *out, int64_t size
     link->body -= count > 0 ? count : 0;
     return count;
 }
+
+/* Leave the rest of the link unread: how many bytes that was, -1 if no other link follows. */
+int64_t kd_link_skip(kd_ogg_link *link, kd_input *input)
+{
+    unsigned char waste[4096];
+    int64_t got = 0, skipped = 0;
+    while ((got = kd_link_read(link, input, waste, sizeof waste)) > 0)
+        skipped += got;
+    return link->over ? skipped : -1;
+}

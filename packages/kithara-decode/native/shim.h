@@ -65,6 +65,7 @@ void kd_link_enter(kd_ogg_link *link);
 int64_t kd_link_ahead(const kd_ogg_link *link);
 int64_t kd_link_serial(const kd_ogg_link *link);
 int64_t kd_link_read(kd_ogg_link *link, kd_input *input, void *out, int64_t size);
+int64_t kd_link_skip(kd_ogg_link *link, kd_input *input);
 
 struct kd_decoder {
     int32_t sample_rate;

@@ -162,6 +162,35 @@ def test_a_short_link_before_one_of_its_serial_number_is_told_when_it_is_met(
             assert np.array_equal(decoder.read(2000), expected[frame : frame + 2000])
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_link_without_readable_headers_is_passed_over_and_told(media: Media, codec: str) -> None:
+    first, second = (link(media, codec, serial, 20_000) for serial in "12")
+    name = {"libvorbis": b"\x01vorbis", "libopus": b"OpusHead", "flac": b"fLaC"}[codec]
+    damaged = second.replace(name, b"........", 1)
+    alone = everything(open_decoder(io.BytesIO(first)))
+    content = first + damaged + first
+    with open_decoder(Unseekable(content)) as decoder:
+        assert np.array_equal(everything(decoder), np.concatenate([alone, alone]))
+        (loss,) = decoder.losses
+        assert (loss.frame, loss.frames) == (len(alone), None)
+    with open_decoder(Unseekable(content), strict=True) as decoder:
+        assert np.array_equal(decoder.read(len(content)), alone)
+        with pytest.raises(CorruptAudio):
+            decoder.read(1)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_headers_without_sound_are_a_link_of_no_frames(media: Media, codec: str) -> None:
+    content = link(media, codec, "1", 20_000)
+    pages = [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+    sound = next(at for at in pages if content[at + 6 : at + 14] not in (bytes(8), b"\xff" * 8))
+    alone = everything(open_decoder(io.BytesIO(content)))
+    for file_type in (Seekable, Unseekable):
+        with open_decoder(file_type(content[:sound] + content)) as decoder:
+            assert np.array_equal(everything(decoder), alone)
+            assert decoder.losses == ()
+
+
 def test_a_cut_stream_is_never_silently_short(media: Media) -> None:
     for make in (vorbis, opus):
         content = make(media).read_bytes()
