@@ -7,7 +7,7 @@ import time
 
 from ._body import Body
 from ._errors import GenerationReplaced, from_os_error
-from ._journal import MAP, META, PART, beside
+from ._journal import HEAD, MAP, META, PART, beside
 from ._part import Part, Role, find_final, leads_to, open_part
 from ._ranges import RangeSet
 from ._records import Header, coalesced, decode_header, decode_records
@@ -132,13 +132,11 @@ class Follower:
             fd = fs.open(place, os.O_RDONLY)
         except FileNotFoundError:
             return False
-        head = bytearray(fs.fstat(fd).st_size)
-        fs.read_all(fd, memoryview(head), 0)
-        found = decode_header(bytes(head))
-        if found is None or found[0].boot != fs.boot_id():
-            fs.close(fd)
-            return False
         self._fd = fd
+        found = decode_header(fs.pread(fd, HEAD, 0))
+        if found is None or found[0].boot != fs.boot_id():
+            self._forget_journal()
+            return False
         self._header, self._at = found
         part.identity = self._header.identity
         return True

@@ -35,7 +35,7 @@ PART, MAP, META = ".part", ".map", ".meta"
 Sync: TypeAlias = Callable[[int], None]
 
 _PIECE = 1024 * 1024
-_HEAD = 4096
+HEAD = 4096  # no header is longer
 
 
 def beside(final: str, suffix: str) -> str:
@@ -134,8 +134,8 @@ def read_record(fs: FsOps, path: str) -> Record | None:
     except FileNotFoundError:
         return None
     try:
-        head = fs.pread(fd, _HEAD, 0)
-        size = len(head) if len(head) < _HEAD else fs.fstat(fd).st_size
+        head = fs.pread(fd, HEAD, 0)
+        size = len(head) if len(head) < HEAD else fs.fstat(fd).st_size
         found = decode_header(head)
         if found is None:
             return Record(None, None)
