@@ -148,7 +148,8 @@ static int64_t seek_frame(kd_decoder *decoder, int64_t frame)
     int64_t start = 0;
     int worked = 0;
     if (ogg->indexed) {
-        start = frame > ogg->codec->preroll ? frame - ogg->codec->preroll : 0;
+        int64_t preroll = ogg->codec->preroll(ogg);
+        start = frame > preroll ? frame - preroll : 0;
         ogg->searching = 1;
         worked = ogg->codec->seek(ogg, start);
         ogg->searching = 0;

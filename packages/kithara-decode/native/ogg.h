@@ -10,7 +10,7 @@ enum { KD_HOLE = -1, KD_DAMAGE = -2 };
 
 typedef struct {
     const char *no_headers; /* what to say where `open` finds none */
-    int64_t preroll;        /* frames to decode before the one that is sought */
+    int64_t (*preroll)(kd_ogg *ogg); /* frames to decode before the one that is sought */
     int (*open)(kd_ogg *ogg); /* with an index of the links only if ogg->indexed; 0 on failure */
     void (*close)(kd_ogg *ogg);
     int64_t (*load)(kd_ogg *ogg, int *link); /* the next block: its frames, 0 at the end, a KD_HOLE */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { OPUS_RATE = 48000, OPUS_CHANNELS = 8, MAX_PACKET_FRAMES = 5760 };
+static const int64_t PREROLL_BITS = 131072; /* 16 KiB */
 
 typedef struct {
     kd_ogg ogg;
@@ -74,6 +75,15 @@ static int64_t total_frames(kd_ogg *ogg)
     return total >= 0 ? total : -1;
 }
 
+/* libopusfile's own 80 ms leave the first frames up to a tenth off. Music agrees after a second; what
+   is coded as speech, at low bit rates, may not before it pauses. */
+static int64_t preroll_frames(kd_ogg *ogg)
+{
+    int64_t bitrate = op_bitrate(file_of(ogg), -1);
+    int64_t frames = bitrate > 0 ? PREROLL_BITS * OPUS_RATE / bitrate : OPUS_RATE;
+    return frames < OPUS_RATE ? OPUS_RATE : frames > 10 * OPUS_RATE ? 10 * OPUS_RATE : frames;
+}
+
 static int seek_frame(kd_ogg *ogg, int64_t frame) { return op_pcm_seek(file_of(ogg), frame) == 0; }
 
 static int64_t next_serial(kd_ogg *ogg)
@@ -93,13 +103,12 @@ kd_decoder *kd_open_opus(kd_input *input)
 {
     static const kd_ogg_codec codec = {
         .no_headers = "libopusfile found no readable Opus headers",
-        /* Its own 80 ms leave the first frames up to a tenth off; after a second they agree. */
-        .preroll = OPUS_RATE,
         .open = open_file,
         .close = close_file,
         .load = load_block,
         .give = give_frames,
         .tell = tell_frame,
+        .preroll = preroll_frames,
         .total = total_frames,
         .seek = seek_frame,
         .next_serial = next_serial,

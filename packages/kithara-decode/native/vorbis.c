@@ -83,6 +83,12 @@ static int64_t total_frames(kd_ogg *ogg)
     return total >= 0 ? total : -1;
 }
 
+static int64_t preroll_frames(kd_ogg *ogg)
+{
+    (void)ogg;
+    return 0; /* libvorbisfile sees to it */
+}
+
 static int seek_frame(kd_ogg *ogg, int64_t frame) { return ov_pcm_seek(file_of(ogg), frame) == 0; }
 
 static int64_t next_serial(kd_ogg *ogg)
@@ -107,6 +113,7 @@ kd_decoder *kd_open_vorbis(kd_input *input)
         .load = load_block,
         .give = give_frames,
         .tell = tell_frame,
+        .preroll = preroll_frames,
         .total = total_frames,
         .seek = seek_frame,
         .next_serial = next_serial,

@@ -28,19 +28,20 @@ EXACT: dict[str, tuple[str, ...]] = {
 BY_SNR: dict[str, tuple[str, ...]] = {
     "tones.opus": OPUS,
     "tones.m4a": ("-c:a", "aac", "-aac_pns", "0"),
-    "mono.opus": OPUS,
+    "speech.opus": (*OPUS, "-ac", "1", "-b:a", "16k"),
 }
 
 
 @pytest.mark.parametrize("name", [*EXACT, *BY_SNR])
 def test_seeks(media: Media, name: str) -> None:
     options = EXACT.get(name) or BY_SNR.get(name, ())
-    frames = 150_000 if name in BY_SNR else 60_000
-    path = media.coded(f"tones-{name}", *options, frames=frames, channels=1 + (name != "mono.opus"))
+    frames = 400_000 if name == "speech.opus" else 150_000 if name in BY_SNR else 60_000
+    kind = "noisy" if name == "speech.opus" else "tones"
+    path = media.coded(f"{kind}-{name}", *options, frames=frames)
     rng = random.Random(name)
     with open_decoder(Seekable(path.read_bytes(), step=5000)) as decoder:
         whole = np.concatenate(list(decoder.blocks(4096)))
-        for _ in range(SEEKS):
+        for _ in range(SEEKS if name != "speech.opus" else 50):
             frame = rng.randrange(len(whole))
             decoder.seek(frame)
             assert decoder.position == frame
