@@ -86,6 +86,36 @@ async def test_what_was_downloaded_plays_with_no_server(
             assert await session.is_complete()
 
 
+async def test_a_download_that_is_cancelled_lets_go_of_what_its_segments_share(
+    record: Record, source: Open, server: Server
+) -> None:
+    made, url = ladder(record, server)
+    made[1].resources["i.mp4"].script = [{"stall_after": 100}]
+    async with source(url, variant=0) as session:
+        downloading = asyncio.create_task(session.download(variants=[1]))
+        await server.wait_for(lambda: len(server.requests_for("/1/i.mp4")) == 1)
+        await server.wait_for(lambda: len(server.requests_for("/1/1.m4s")) == 1)
+        downloading.cancel()
+        await asyncio.wait([downloading])
+        async with asyncio.timeout(10):  # a stall is waited for longer
+            await session.download(variants=[1])
+        assert await session.is_complete([1])
+
+
+async def test_a_segment_that_is_listed_twice_counts_twice(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts").segment("2.ts")
+    made.lines += made.lines[-4:]
+    made.publish()
+    told: list[FetchProgress] = []
+    async with source(made.url, look_ahead=0) as session:
+        await session.download(on_progress=told.append)
+        assert told[-1] == FetchProgress(variant=0, segments=4, of=4)
+        assert await asyncio.to_thread(session.reader().read) == made.clear * 2
+    assert [len(server.requests_for(f"/music/{name}.ts")) for name in "12"] == [1, 1]
+
+
 async def test_what_is_missing_is_named(
     record: Record, source: Open, server: Server, store: DiskAssetStore
 ) -> None:

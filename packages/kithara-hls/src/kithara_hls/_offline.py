@@ -71,7 +71,7 @@ class Offline:
                 if track.playlist.segments[index].gap or self._has(track, index):
                     there += 1
                     continue
-                running |= self._begin(track, index, variant)
+                self._begin(track, index, variant, running)
                 while len(running) >= self._options.parallel:
                     there += await self._settle(track, variant, running)
                     told(FetchProgress(variant=variant, segments=there, of=len(track)))
@@ -109,18 +109,22 @@ class Offline:
         return tuple(missing)
 
     def _begin(
-        self, track: Track, index: int, variant: int
-    ) -> dict[asyncio.Task[None], tuple[int, Download]]:
-        begun = {}
+        self,
+        track: Track,
+        index: int,
+        variant: int,
+        running: dict[asyncio.Task[None], tuple[int, Download]],
+    ) -> None:
+        """Fetch what of a segment is not there; what runs for another one too is wanted once."""
         for planned in (track.init(index), track.segment(index)):
             if planned is not None and not self._is_there(track.key_of(planned)):
                 download = self._downloads.get(planned, track, variant)
                 assert download.task is not None
                 counts = 1 if planned.index is not None else 0
-                if download.task in begun:
+                if download.task in running:
                     self._downloads.release(download)
-                begun[download.task] = (counts, download)
-        return begun
+                    counts += running[download.task][0]
+                running[download.task] = (counts, download)
 
     async def _settle(
         self,

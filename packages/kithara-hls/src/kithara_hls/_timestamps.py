@@ -69,17 +69,10 @@ def _transport_stamp(head: bytes) -> Stamp | None:
         pes = packet[begin:]
         if len(pes) < 14 or pes[:3] != b"\0\0\1" or not _is_audio(pes[3]) or not pes[7] & 0x80:
             continue
-        high, middle, low = (
-            pes[9] >> 1 & 7,
-            pes[10] << 7 | pes[11] >> 1,
-            pes[12] << 7 | pes[13] >> 1,
-        )
+        high = pes[9] >> 1 & 7
+        middle, low = (int.from_bytes(pair, "big") >> 1 for pair in (pes[10:12], pes[12:14]))
         return _mpeg(high << 30 | middle << 15 | low)
     return None
-
-
-def _fifteen(pair: bytes) -> int:
-    return int.from_bytes(pair, "big") >> 1
 
 
 def _is_audio(stream_id: int) -> bool:
