@@ -18,10 +18,10 @@ def packet(payload: bytes, *, start: bool = True, adaptation: int | None = None)
     return (head + b"\x30" + field + payload).ljust(188, b"\xff")
 
 
-def pes(ticks: int, stream: int = 0xC0) -> bytes:
+def pes(ticks: int, stream: int = 0xC0, payload: bytes = b"audio") -> bytes:
     high, middle, low = ticks >> 30 & 7, ticks >> 15 & 0x7FFF, ticks & 0x7FFF
     pts = bytes([0x21 | high << 1]) + struct.pack(">HH", middle << 1 | 1, low << 1 | 1)
-    return b"\0\0\1" + bytes([stream]) + b"\0\0\x80\x80\x05" + pts + b"audio"
+    return b"\0\0\1" + bytes([stream]) + b"\0\0\x80\x80\x05" + pts + payload
 
 
 def box(name: bytes, *content: bytes) -> bytes:
@@ -63,9 +63,14 @@ def fragment(*tracks: tuple[int, int], version: int = 1) -> bytes:
 @given(st.integers(0, WRAP - 1))
 def test_mpeg_ts_tells_the_first_audio_pts(ticks: int) -> None:
     head = packet(b"\0" + b"tables") + packet(pes(5, 0xE0)) + packet(b"more", start=False)
-    head += packet(pes(ticks), adaptation=7) + packet(pes(9))
+    head += packet(pes(6, 0xBD, b"ID3\4\0\0")) + packet(pes(ticks), adaptation=7) + packet(pes(9))
     assert first_stamp(head) == Stamp(ticks=ticks, rate=90_000, wrap=WRAP)
-    assert first_stamp(head[: 188 * 3]) is None
+    assert first_stamp(head[: 188 * 4]) is None
+
+
+def test_ac_3_is_audio_of_a_private_stream() -> None:
+    ac_3 = packet(pes(6, 0xBD, b"ID3\4\0\0")) + packet(pes(7, 0xBD, b"\x0bw"))
+    assert first_stamp(ac_3) == Stamp(ticks=7, rate=90_000, wrap=WRAP)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 1), st.integers(0, 1))

@@ -67,7 +67,7 @@ def _transport_stamp(head: bytes) -> Stamp | None:
             continue
         begin = 5 + packet[4] if packet[3] & 0x20 else 4
         pes = packet[begin:]
-        if len(pes) < 14 or pes[:3] != b"\0\0\1" or not _is_audio(pes[3]) or not pes[7] & 0x80:
+        if len(pes) < 14 or pes[:3] != b"\0\0\1" or not _is_audio(pes) or not pes[7] & 0x80:
             continue
         high = pes[9] >> 1 & 7
         middle, low = (int.from_bytes(pair, "big") >> 1 for pair in (pes[10:12], pes[12:14]))
@@ -75,8 +75,11 @@ def _transport_stamp(head: bytes) -> Stamp | None:
     return None
 
 
-def _is_audio(stream_id: int) -> bool:
-    return 0xC0 <= stream_id <= 0xDF or stream_id == 0xBD  # MPEG audio; private: AC-3
+def _is_audio(pes: bytes) -> bool:
+    stream_id, payload = pes[3], pes[9 + pes[8] :]
+    if stream_id == 0xBD:  # private: AC-3, or tags that are shown at their time
+        return not payload.startswith(b"ID3")
+    return 0xC0 <= stream_id <= 0xDF
 
 
 # -- fragmented MP4: the tfdt of the audio track (ISO 14496-12, 8.8.12) --------------------------
