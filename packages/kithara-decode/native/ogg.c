@@ -59,7 +59,8 @@ static int begin(kd_ogg *ogg)
 static int begin_first(kd_ogg *ogg)
 {
     while (!begin(ogg)) {
-        if (ogg->indexed || kd_link_skip(&ogg->link, ogg->decoder->input) != 0)
+        unsigned char unread = 0;
+        if (ogg->indexed || kd_ogg_read(ogg, &unread, 1) != 0 || !ogg->link.over)
             return 0;
         kd_link_enter(&ogg->link);
     }

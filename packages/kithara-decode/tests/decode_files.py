@@ -59,7 +59,7 @@ def mpg123_pcm(path: Path, channels: int) -> npt.NDArray[np.float32]:
 
 
 class Media:
-    """Makes each file once per session, on demand, by its name.
+    """Makes each file once per session, on demand.
 
     What ffmpeg encodes is taken from `kept`, if an earlier session left it there: that program
     takes longer to start than most tests to run.
@@ -73,7 +73,7 @@ class Media:
         self, name: str, *, subtype: str = "PCM_16", frames: int = 100_000, channels: int = 2
     ) -> Path:
         """A file that libsndfile writes; the suffix says which format."""
-        path = self.folder / name
+        path = self._path(name, frames, channels, subtype)
         if not path.exists():
             noise = 0.0 if name.startswith("tones") else 0.05
             soundfile.write(path, sound(frames, channels, noise=noise), RATE, subtype=subtype)
@@ -81,13 +81,18 @@ class Media:
 
     def coded(self, name: str, *options: str, frames: int = 200_000, channels: int = 2) -> Path:
         """A file that the ffmpeg command line writes; without noise if its name says tones."""
-        path = self.folder / f"{frames}x{channels}" / name
+        path = self._path(name, frames, channels, *options)
         if not path.exists():
-            path.parent.mkdir(exist_ok=True)
             kind = "tones" if name.startswith("tones") else "noisy"
             source = self.pcm(f"{kind}-{frames}-{channels}.wav", frames=frames, channels=channels)
             self._encode(source, options, path)
         return path
+
+    def _path(self, name: str, *what: object) -> Path:
+        """One for each kind of file, whoever else took its name."""
+        folder = self.folder / hashlib.sha256(repr(what).encode()).hexdigest()[:8]
+        folder.mkdir(exist_ok=True)
+        return folder / name
 
     def _encode(self, source: Path, options: tuple[str, ...], path: Path) -> None:
         if self._kept is None:

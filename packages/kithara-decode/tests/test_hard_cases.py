@@ -183,14 +183,14 @@ def test_11_mp3_priming(media: Media) -> None:
 
 def test_12_a_format_that_changes_and_a_size_that_is_untold(media: Media) -> None:
     stereo = bare_mp3(media).read_bytes()
-    mono = media.coded("mono.mp3", "-write_xing", "0", channels=1).read_bytes()
-    with open_decoder(io.BytesIO(stereo + mono)) as decoder:
+    mono = media.coded("mono.mp3", "-write_xing", "0", channels=1)
+    with open_decoder(io.BytesIO(stereo + mono.read_bytes())) as decoder:
         with pytest.raises(FormatChanged, match="44100 Hz and 1 channels"):
             for _ in decoder.blocks(4096):
                 pass
         assert decoder.next_span()
         behind = np.concatenate(list(decoder.blocks(4096)))
-        assert behind.shape == mpg123_pcm(media.coded("mono.mp3", channels=1), 1).shape
+        assert behind.shape == mpg123_pcm(mono, 1).shape
     for size in (bytes(4), b"\xff" * 4):
         wav = bytearray(media.pcm("wav-PCM_16.wav", frames=30_000).read_bytes())
         wav[4:8] = wav[40:44] = size
