@@ -259,7 +259,7 @@ async def killed_again_and_again(server: Server, url: str, folder: Path, kills: 
     assert program.stdin is not None
     assert program.stdout is not None
     for _ in range(kills):
-        enough = chance.randrange(1, 120_000) + sum(r.sent for r in server.requests)
+        enough = chance.randrange(1, 280_000) + sum(r.sent for r in server.requests)
         program.stdin.write(b"begin\n")
         child = int(await program.stdout.readline())
         await server.wait_for(lambda: sum(r.sent for r in server.requests) >= enough)  # noqa: B023 - awaited in this round
