@@ -28,6 +28,17 @@ def wav(tone: npt.NDArray[np.float32]) -> bytes:
     return made.getvalue()
 
 
+@pytest.fixture(scope="session")
+def damaged(tone: npt.NDArray[np.float32]) -> bytes:
+    """The tone as FLAC of which some blocks in the middle are gone."""
+    made = io.BytesIO()
+    soundfile.write(made, tone, RATE, format="FLAC", subtype="PCM_24")
+    flac = bytearray(made.getvalue())
+    middle = len(flac) // 2
+    flac[middle : middle + 1000] = bytes(1000)
+    return bytes(flac)
+
+
 @pytest.fixture
 def server(wav: bytes) -> Iterator[ThreadedServer]:
     with ThreadedServer() as server:

@@ -60,6 +60,21 @@ def test_a_sound_that_changes_its_format_keeps_the_one_it_began_with(
     assert soundfile.read(out, always_2d=True)[0].shape == (3 * RATE, 2)
 
 
+def test_sound_that_damage_has_lost_is_told(
+    server: ThreadedServer, damaged: bytes, cache: Path, tmp_path: Path
+) -> None:
+    server.add("/damaged.flac", damaged)
+    words = ("decode", server.url("/damaged.flac"), "-o", tmp_path / "o.wav", "--cache", cache)
+    done = run(*words)
+    assert done.exit_code == 0
+    assert re.search(r"kithara: no sound at 0:0[01] for 1\.\d+ s: ", done.stderr)
+    (loss,) = json.loads(run(*words, "--json").stdout.splitlines()[-1])["losses"]
+    assert 0 < loss["at"] < loss["at"] + loss["seconds"] < 2
+    strict = run(*words, "--strict")
+    assert strict.exit_code == 1
+    assert "damaged at frame" in strict.stderr
+
+
 def test_fetch_then_info_offline(server: ThreadedServer, cache: Path) -> None:
     assert run("fetch", server.url("/tone.wav"), "--cache", cache).exit_code == 0
     server.close()

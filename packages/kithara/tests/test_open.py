@@ -10,7 +10,7 @@ import pytest
 import kithara
 from _kithara._urls import shown
 from kithara_assets import DiskAssetStore, OfflineMiss, asset_store
-from kithara_decode import UnsupportedFormat
+from kithara_decode import CorruptAudio, UnsupportedFormat
 from kithara_file import Unreadable
 from kithara_net import HttpClient, RangeSpec, UnexpectedStatus
 from kithara_net.testing import Server, ThreadedServer
@@ -172,6 +172,20 @@ def test_a_body_that_breaks_is_continued(
         RangeSpec(0),
         RangeSpec(30_000, len(wav)),
     ]
+
+
+def test_strict_takes_no_sound_for_less_than_it_is(
+    server: ThreadedServer, damaged: bytes, cache: Path
+) -> None:
+    server.add("/damaged.flac", damaged)
+    url = server.url("/damaged.flac")
+    with kithara.open(url, cache=cache) as track:
+        assert sum(len(chunk.data) for chunk in track) == 16_000
+        assert len(track.losses) == 1
+    with kithara.open(url, cache=cache, strict=True) as track, pytest.raises(CorruptAudio):
+        list(track)
+    with pytest.raises(CorruptAudio):
+        kithara.decode(url, cache=cache, strict=True)
 
 
 def test_without_retries_the_first_failure_counts(server: ThreadedServer, cache: Path) -> None:

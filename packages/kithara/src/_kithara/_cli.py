@@ -18,7 +18,7 @@ from kithara_assets import DiskFull
 from ._cache import default_cache
 from ._cache_cli import app as cache_app
 from ._complaints import INTERRUPTED, PIPE_CLOSED, complain_of, complaints, name_of
-from ._facts import Moment, facts_of, lines_of, moment_of, origin, stretch
+from ._facts import Moment, facts_of, lines_of, losses_of, moment_of, origin, stretch
 from ._options import (
     Asked,
     Heard,
@@ -45,6 +45,7 @@ app = typer.Typer(
 app.add_typer(cache_app, name="cache")
 
 _Usage = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])  # typer hides its base
+MOST_LOSSES = 8  # told one by one
 SMALL_LOOK_AHEAD = 256 * 1024  # bytes; of what is looked at, or of which a stretch is heard
 
 
@@ -115,6 +116,7 @@ def decode(
                 writer.write(chunk)
                 voice.moved(moment_of(track))
             tell_emptiness(track, ask, writer.frames)
+            tell_losses(track)
             if not ask.offline and not ask.start and ask.duration is None:
                 keep(track)
         if piped and not ask.as_json:
@@ -123,7 +125,12 @@ def decode(
         voice.done(
             f"{out}: {writer.frames} frames, {clock(seconds)}, {track.spec.sample_rate} Hz, "
             f"{track.spec.channels} channels; {origin(track)}",
-            {"output": str(out), "frames": writer.frames, **moment_of(track).facts()},
+            {
+                "output": str(out),
+                "frames": writer.frames,
+                "losses": losses_of(track),
+                **moment_of(track).facts(),
+            },
         )
 
 
@@ -150,7 +157,8 @@ def play(ask: Heard) -> None:
             frames += len(chunk.data)
             voice.moved(moment_of(track))
         tell_emptiness(track, ask, frames)
-        voice.say("done", moment_of(track).facts())
+        tell_losses(track)
+        voice.say("done", {"losses": losses_of(track), **moment_of(track).facts()})
 
 
 @app.command(
@@ -235,6 +243,16 @@ def tell_emptiness(track: "Track", ask: Heard, frames: int) -> None:
         complain_of("kithara", f"there is nothing from {clock(ask.start)} on: {ends}")
 
 
+def tell_losses(track: "Track") -> None:
+    """Say where sound is missing, one by one for the first few places."""
+    rate, losses = track.spec.sample_rate, track.losses
+    for loss in losses[:MOST_LOSSES]:
+        length = "" if loss.frames is None else f" for {loss.frames / rate:.3g} s"
+        complain_of("kithara", f"no sound at {clock(loss.frame / rate)}{length}: {loss.reason}")
+    if len(losses) > MOST_LOSSES:
+        complain_of("kithara", f"… and at {len(losses) - MOST_LOSSES} places more")
+
+
 def tell_version(asked: bool) -> None:
     """Print the version and end, if that is asked for."""
     if asked:
@@ -263,6 +281,7 @@ def opened(ask: Heard) -> Iterator["Track"]:
             lost=ask.lost,
             rate=ask.rate,
             channels=ask.channels,
+            strict=ask.strict,
             look_ahead=None if ask.duration is None else SMALL_LOOK_AHEAD,
         ) as track,
     ):

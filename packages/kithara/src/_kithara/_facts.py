@@ -80,6 +80,19 @@ def moment_of(track: "Track") -> Moment:
     )
 
 
+def losses_of(track: "Track") -> list[dict[str, object]]:
+    """Where sound is missing, in seconds, for scripts."""
+    rate = track.spec.sample_rate
+    return [
+        {
+            "at": loss.frame / rate,
+            "seconds": None if loss.frames is None else loss.frames / rate,
+            "reason": loss.reason,
+        }
+        for loss in track.losses
+    ]
+
+
 def stretch(track: "Track", start: float | None, seconds: float | None) -> "Iterator[PcmChunk]":
     """The chunks of a track from `start` on, cut where `seconds` of sound are over."""
     if start:

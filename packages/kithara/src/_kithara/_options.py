@@ -180,6 +180,7 @@ class Asked:
         lost: Lost = "raise",
         rate: int | None = None,
         channels: int | None = None,
+        strict: bool = False,
         look_ahead: int | None = None,
     ) -> "Track":
         """Open it; raises what `kithara.open` does, and BadParameter for wrong words."""
@@ -193,6 +194,7 @@ class Asked:
             variant=variant,
             rate=rate,
             channels=channels,
+            strict=strict,
             headers=headers,
             hls=self.hls(lost),
             look_ahead=look_ahead,
@@ -235,6 +237,10 @@ class Heard(Asked):
             help="What becomes of an HLS segment that nobody has: raise (an error) or silence.",
         ),
     ] = "raise"
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail where damage has left no sound; else it is told."),
+    ] = False
     offline: OfflineOption = False
     report: ReportOption = None
 

@@ -33,6 +33,7 @@ def open(
     variant: Variant | None = None,
     rate: int | None = None,
     channels: int | None = None,
+    strict: bool = False,
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
     look_ahead: int | None = None,
@@ -51,6 +52,8 @@ def open(
         rate: sample rate of the PCM, in Hz; None is that of the source. Another one needs the
             extra `kithara[resample]`.
         channels: channels of the PCM; None is those of the source.
+        strict: raise `CorruptAudio` where damage has left no sound. Otherwise that place is passed
+            over, and told by `Track.losses`.
         headers: for each request. Credentials (Authorization, Cookie) go to the server of `url`
             only, not to others that a playlist or a redirect names.
         hls: everything else that can be said about HLS: language, keys, rules for "auto".
@@ -71,7 +74,7 @@ def open(
     means = Means(cache=cache, store=store, headers=headers or {})
     with ExitStack() as undo:
         loop = undo.enter_context(LoopThread())
-        track = loop.run(_open_track(wish, means, rate=rate, channels=channels))
+        track = loop.run(_open_track(wish, means, rate=rate, channels=channels, strict=strict))
         track._loop = loop
         undo.pop_all()
         return track
@@ -88,6 +91,7 @@ async def aopen(
     variant: Variant | None = None,
     rate: int | None = None,
     channels: int | None = None,
+    strict: bool = False,
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
     look_ahead: int | None = None,
@@ -108,7 +112,9 @@ async def aopen(
         hls=hls,
     )
     means = Means(cache=cache, store=store, net=net, headers=headers or {})
-    track = await all_or_nothing(_open_track(wish, means, rate=rate, channels=channels))
+    track = await all_or_nothing(
+        _open_track(wish, means, rate=rate, channels=channels, strict=strict)
+    )
     try:
         yield track
     finally:
@@ -126,6 +132,7 @@ def decode(
     variant: Variant | None = None,
     rate: int | None = None,
     channels: int | None = None,
+    strict: bool = False,
     headers: Mapping[str, str] | None = None,
     hls: HlsOptions | None = None,
     retries: int | None = None,
@@ -134,7 +141,7 @@ def decode(
 
     The samples are (frames, channels), fewer where the sound ends earlier. For a stretch, little
     more is fetched than it needs, where the source can be sought in. Takes and raises what `open`
-    does.
+    does. With `strict` no sample is missing; without, nothing tells what damage has lost.
     """
     with open(
         url,
@@ -144,6 +151,7 @@ def decode(
         variant=variant,
         rate=rate,
         channels=channels,
+        strict=strict,
         headers=headers,
         hls=hls,
         look_ahead=None if duration is None else STRETCH_LOOK_AHEAD,
@@ -229,22 +237,24 @@ async def _reporting(
         on_progress(session.stats, session.length)
 
 
-async def _open_track(wish: Wish, means: Means, *, rate: int | None, channels: int | None) -> Track:
+async def _open_track(
+    wish: Wish, means: Means, *, rate: int | None, channels: int | None, strict: bool
+) -> Track:
     recorder = Recorder(wish.url)
     async with AsyncExitStack() as owned:
         session = await means.open(wish, owned, recorder)
-        audio = await _open_audio(session, owned, _output(None, rate, channels))
+        audio = await _open_audio(session, owned, _output(None, rate, channels), strict)
         output = _output(await audio.wait_spec(), rate, channels)
         if output is not None and output != audio.spec:
             await audio.aclose()
-            audio = await _open_audio(session, owned, output)
+            audio = await _open_audio(session, owned, output, strict)
         return Track(wish.url, session, audio, owned.pop_all(), recorder)
 
 
 async def _open_audio(
-    session: Session, owned: AsyncExitStack, output: PcmSpec | None
+    session: Session, owned: AsyncExitStack, output: PcmSpec | None, strict: bool
 ) -> AudioStream:
-    audio = AudioStream(session.reader(), output=output)
+    audio = AudioStream(session.reader(), output=output, strict=strict)
     owned.push_async_callback(audio.aclose)
     await audio.wait_spec()
     return audio
