@@ -28,7 +28,7 @@ def windows(urls: Sequence[str], seconds: float = 10.0, rate: int = 16_000) -> I
     frames = round(seconds * rate)
     for url in urls:
         try:
-            with kithara.open(url, rate=rate, channels=1) as track:
+            with kithara.open(url, rate=rate, channels=1, strict=True) as track:
                 for block in track.blocks(frames=frames):
                     if len(block.data) == frames:
                         yield {"array": block.data[:, 0], "sampling_rate": rate}
