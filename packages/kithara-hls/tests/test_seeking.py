@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kithara_hls import HlsSource, SegmentLost, TimeSought
+from kithara_hls import HlsSource, SegmentComplete, SegmentLost, TimeSought
 from kithara_net.testing import Server
 from kithara_stream import Cancelled, Interrupted, Reader, TimedSource
 
@@ -255,3 +255,20 @@ async def test_segments_that_come_before_the_first_of_a_span_do_not_tell_when_it
         await whole
         assert found is not None
         assert (found.timeline, found.seconds) == (1, Fraction(5, 2))
+
+
+async def test_a_seek_waits_for_an_init_section_that_comes_last(
+    record: Record, source: Open
+) -> None:
+    made = record().segment("0.m4s").discontinuity().use_init("i.mp4")
+    made.segment("1.m4s").segment("2.m4s").publish()
+    made.resources["i.mp4"].behaviour = {"stall_head": True}
+    async with source(made.url, look_ahead=0) as session:
+        events = session.events()
+        seeking = asyncio.create_task(asyncio.to_thread(session.reader().seek_time, 6.0))
+        async for event in events:
+            if isinstance(event, SegmentComplete) and event.index == 1:
+                break
+        made.resources["i.mp4"].release()
+        async with asyncio.timeout(10):
+            assert await seeking == 5

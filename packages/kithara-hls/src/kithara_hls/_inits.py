@@ -48,6 +48,8 @@ class InitSections:
         init = self.get(track, first, variant)
         probe = self._downloads.get(track.segment(first), track, variant, init)
         if init is not None:
+            if init.task is not None:  # it may be the last to come, and says what a time means
+                init.task.add_done_callback(lambda _: probe.look_for_stamp())
             self._downloads.release(init)  # it is kept here
         return first, probe
 
