@@ -12,7 +12,8 @@ from aiofiles.os import wrap
 
 from ._errors import DiskFull, ResourceClosed, ResourceMissing, from_os_error
 from ._fs import FsOps, folder_of
-from ._part import open_temporary, sweep_leftovers
+from ._leftovers import sweep_leftovers
+from ._part import open_temporary
 
 
 class AtomicResource:

@@ -8,7 +8,8 @@ import time
 from ._body import Body
 from ._errors import GenerationReplaced, from_os_error
 from ._journal import HEAD, MAP, META, PART, beside
-from ._part import Part, Role, find_final, leads_to, open_part
+from ._leftovers import leads_to
+from ._part import Part, Role, find_final, open_part
 from ._ranges import RangeSet
 from ._records import Header, coalesced, decode_header, decode_records
 

@@ -13,7 +13,7 @@ import os
 import secrets
 from enum import Enum
 
-from ._fs import FsOps, folder_of
+from ._fs import FsOps, LockOutcome, folder_of
 from ._held import HeldFile
 from ._journal import (
     MAP,
@@ -27,6 +27,7 @@ from ._journal import (
     read_file,
     read_record,
 )
+from ._leftovers import leads_to
 from ._models import Durability, Identity
 from ._records import Extent, decode, encode_commit
 
@@ -165,10 +166,14 @@ class Part:
         assert fresh.name is not None
         shared = beside(self.final, PART)
         self._doomed = True
-        self._remove_rejected()
-        for suffix in (MAP, META):
-            self.fs.unlink(beside(self.final, suffix))
-        self.fs.rename(fresh.name, shared)
+        try:
+            self._remove_rejected()
+            for suffix in (MAP, META):
+                self.fs.unlink(beside(self.final, suffix))
+            self.fs.rename(fresh.name, shared)
+        except OSError:
+            fresh.file.close()
+            raise
         self.name = None  # it leads to the new one
         fresh.name = shared
         fresh.role = Role.LEAD
@@ -223,9 +228,10 @@ class Part:
         if self.name is not None and self.role is not Role.FOLLOW and not self.kept:
             with contextlib.suppress(OSError):  # the next sweep of leftovers removes it
                 self.fs.unlink(self.name)
-        if self.journal is not None:
-            self.fs.close(self.journal.fd)
-        self.fs.close(self.file.fd)
+        held = [self.file.fd] if self.journal is None else [self.journal.fd, self.file.fd]
+        for fd in held:
+            with contextlib.suppress(OSError):  # it is closed; what counts was synced before
+                self.fs.close(fd)
 
 
 def open_part(fs: FsOps, final: str, durability: Durability, *, resume: bool) -> Part:
@@ -233,13 +239,18 @@ def open_part(fs: FsOps, final: str, durability: Durability, *, resume: bool) ->
     part, rejected = find_final(fs, final)
     if part is None:
         part = open_shared(fs, final, durability) if resume else open_private(fs, final, durability)
-        part.rejected = rejected
-        done = find_final(fs, final)[0] if rejected is None else None
+        try:
+            part.rejected = rejected
+            done = find_final(fs, final)[0] if rejected is None else None
+            if done is None and part.role is Role.LEAD:
+                part.look()
+        except BaseException:
+            part.name = None  # what it is nobody knows: only its lock goes
+            part.file.close()
+            raise
         if done is not None:  # somebody committed between the two looks
             part.file.close()
             part = done
-        elif part.role is Role.LEAD:
-            part.look()
     part.durability = durability
     return part
 
@@ -327,17 +338,13 @@ def open_shared(fs: FsOps, final: str, durability: Durability) -> Part:
     shared = beside(final, PART)
     while True:
         fd = fs.open(shared, os.O_RDWR | os.O_CREAT)
-        try:
-            lock = fs.flock(fd)
-            if lock != "unsupported" and leads_to(fs, shared, fd):
-                role = Role.LEAD if lock == "held" else Role.FOLLOW
-                return Part(fs, final, durability, fd, shared, role)
-        except OSError:
-            fs.close(fd)
-            raise
-        fs.close(fd)
+        lock = _locked(fs, shared, fd)
         if lock == "unsupported":
+            fs.close(fd)
             return open_private(fs, final, durability)
+        if lock is not None:
+            role = Role.LEAD if lock == "held" else Role.FOLLOW
+            return Part(fs, final, durability, fd, shared, role)
 
 
 def open_private(fs: FsOps, final: str, durability: Durability) -> Part:
@@ -351,40 +358,21 @@ def open_temporary(fs: FsOps, final: str, mode: int = 0o600) -> tuple[int, str]:
     while True:
         name = beside(final, f".{secrets.token_hex(8)}{PART}")
         fd = fs.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        lock = fs.flock(fd)
-        if lock == "unsupported" or (lock == "held" and leads_to(fs, name, fd)):
+        lock = _locked(fs, name, fd)
+        if lock == "busy":
+            fs.close(fd)  # a sweep of leftovers was quicker: it removes this one
+        elif lock is not None:
             return fd, name
-        fs.close(fd)  # a sweep of leftovers was quicker: it removes this one
 
 
-def sweep_leftovers(fs: FsOps, directory: str, prefix: str = "") -> None:
-    """Remove the parts that nobody holds the lock of and that no journal belongs to.
-
-    Best effort: what cannot be removed stays for the next sweep.
-    """
+def _locked(fs: FsOps, name: str, fd: int) -> LockOutcome | None:
+    """Try to lock an open file; None, and it is closed, if its name leads elsewhere by now."""
     try:
-        names = set(fs.names(directory))
+        lock = fs.flock(fd)
+        if lock == "unsupported" or leads_to(fs, name, fd):
+            return lock
     except OSError:
-        return
-    for name in names:
-        if not name.startswith(prefix) or not name.endswith(PART):
-            continue
-        stem = name.removesuffix(PART)
-        if not names.isdisjoint({stem + MAP, stem + META}) and stem not in names:
-            continue  # it can be gone on with
-        leftover = os.path.join(directory, name)
-        with contextlib.suppress(OSError):
-            fd = fs.open(leftover, os.O_RDWR)
-            try:
-                if fs.flock(fd) == "held" and leads_to(fs, leftover, fd):
-                    fs.unlink(os.path.join(directory, stem + MAP))
-                    fs.unlink(leftover)
-            finally:
-                fs.close(fd)
-
-
-def leads_to(fs: FsOps, path: str, fd: int) -> bool:
-    """Whether a name leads to an open file."""
-    named = fs.stat(path)
-    opened = fs.fstat(fd)
-    return named is not None and (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+        fs.close(fd)
+        raise
+    fs.close(fd)
+    return None

@@ -17,8 +17,9 @@ from ._filler import Commit, Filler, Write
 from ._follower import Follower
 from ._fs import FsOps, folder_of, plain
 from ._generation import begun_anew
+from ._leftovers import sweep_leftovers
 from ._models import Durability, Identity, ResourceStatus, WaitOutcome
-from ._part import Part, Role, open_part, sweep_leftovers
+from ._part import Part, Role, open_part
 from ._waiters import CancelToken, TaskWaiter, wake_all
 from ._waiting import raise_or_return, wait_in_task, wait_in_thread
 from ._writer import DiskWriter
