@@ -386,3 +386,19 @@ async def test_switching_at_every_segment(record: Record, source: Open, server: 
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(play)
     assert heard == [made[number % 3].parts[number] for number in range(12)]
+
+
+async def test_a_segment_is_lost_although_one_behind_it_was_lost_before(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = record().segment("1.ts").segment("2.ts").publish()
+    made.resources["1.ts"].behaviour = {"status": 404, "stall_head": True}
+    made.resources["2.ts"].behaviour = {"status": 404}
+    async with source(made.url) as session:
+        complete = asyncio.create_task(session.wait_complete())  # both at once
+        await server.wait_for(lambda: any(r.finished for r in server.requests_for("/music/2.ts")))
+        made.resources["1.ts"].release()
+        with pytest.raises(SegmentLost) as caught:
+            async with asyncio.timeout(10):
+                await complete
+    assert caught.value.index == 0

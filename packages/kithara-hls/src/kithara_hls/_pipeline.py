@@ -343,8 +343,6 @@ class Pipeline:
     # -- what cannot be had --------------------------------------------------------------------
 
     def _recover(self) -> bool:
-        if self._dead_end is not None:
-            return False
         for step in self.delivery:
             error = step.error
             if error is not None:
@@ -365,7 +363,7 @@ class Pipeline:
             at, length = lost.start, lost.duration
             self._publish(SegmentSkipped(index=lost.index, start=at, duration=length, error=lost))
             self._variants.forgive()
-            self._next = again.left_out()
+            self._next, self._dead_end = again.left_out(), None
         else:
             step.track.times.lose(step.index)
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)
@@ -377,6 +375,7 @@ class Pipeline:
             )
         )
         self._next, self._failed_over = position, True
+        self._dead_end = None  # that is behind, and met again
 
     def _end_at(self, error: BaseException, step: Step | None = None) -> None:
         """Nothing follows what was planned before ``step``, nor in its midst if it is laid."""
