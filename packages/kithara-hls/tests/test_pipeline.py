@@ -221,6 +221,22 @@ async def test_what_is_lost_can_be_left_out_and_is_told(
     assert len(server.requests_for("/music/2.ts")) == (0 if gap else 1)
 
 
+async def test_what_is_lost_in_the_shorter_variant_is_not_gone_back_to(
+    record: Record, source: Open, server: Server
+) -> None:
+    made = [record(folder, seed=1).segment("1.ts").segment("2.ts") for folder in ("/a", "/b")]
+    made[1].segment("3.ts")
+    for each in made:
+        each.publish().resources["2.ts"].behaviour = {"status": 404}
+    made[1].resources["3.ts"].behaviour = {"status": 404}
+    async with source(ladder(server, "/a", "/b"), variant=0, lost="silence") as session:
+        events = session.events()
+        async with asyncio.timeout(10):
+            spans = await asyncio.to_thread(read_spans, session.reader())
+    assert spans == [made[0].parts[0]]
+    assert len([event async for event in events if isinstance(event, SegmentSkipped)]) <= 2
+
+
 async def test_a_gap_is_an_error_unless_another_variant_has_it(
     record: Record, source: Open, server: Server
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Final
 
 from kithara_net import NetError
 from kithara_stream import SeekPoint
@@ -31,6 +32,8 @@ from ._track import Track
 from ._variants import EXCLUDED_FOR, Variants
 
 __all__ = ("Pipeline",)
+
+_NOTHING: Final = Fraction(-1)  # seconds: before everything
 
 
 class Pipeline:
@@ -73,6 +76,7 @@ class Pipeline:
         self._level = -1.0
         self._end: Position
         self._forced = False
+        self._left_out = _NOTHING  # where what was given up for lost ends: nobody goes back to it
         self._inits = InitSections(downloads)
         self.error: Exception | None = None
         self.over = asyncio.Event()
@@ -160,6 +164,7 @@ class Pipeline:
         old = self.delivery.leave()
         self._table.go_on()
         self._dead_end = self.error = None
+        self._left_out = _NOTHING
         self.over.clear()
         self.moved = True
         self._next, self._ahead.from_time = position, float(position.start)
@@ -264,7 +269,7 @@ class Pipeline:
         place = position.within(track, overlap=overlap)
         # Where that goes back the next one too is taken there, or a rule could go back for ever.
         self._chosen = variant if overlap and place != position.within(track) else None
-        self._plan(place, variant)
+        self._plan(place.behind(self._left_out), variant)
         return True
 
     def _choose(self, position: Position) -> int:
@@ -364,6 +369,7 @@ class Pipeline:
             self._publish(SegmentSkipped(index=lost.index, start=at, duration=length, error=lost))
             self._variants.forgive()
             self._next, self._dead_end = again.left_out(), None
+            self._left_out = max(self._left_out, self._next.start)
         else:
             step.track.times.lose(step.index)
             self._end_at(step.lost(error) if isinstance(error, NetError) else error, step)

@@ -51,6 +51,15 @@ class Position:
         sounds = max(Fraction(0), self.start - track.times.start_of(index))
         return Position(track=track, index=index, silence=max(Fraction(0), self.silence - sounds))
 
+    def behind(self, end: Fraction) -> "Position":
+        """This place, or the first from it on whose segment ends after ``end``."""
+        place = self
+        while place.index < len(self.track.times):
+            if self.track.times.start_of(place.index + 1) > end + _SLACK:
+                break
+            place = place.left_out()
+        return place
+
     def _index_within(self, track: Track) -> int:
         times, here = track.times, self.track.times
         at_end = self.index >= len(here)
