@@ -237,6 +237,18 @@ async def test_what_is_lost_in_the_shorter_variant_is_not_gone_back_to(
     assert len([event async for event in events if isinstance(event, SegmentSkipped)]) <= 2
 
 
+async def test_a_long_segment_comes_behind_one_that_is_left_out(
+    record: Record, source: Open
+) -> None:
+    """Longer than what is read ahead, and what is lost is never heard."""
+    made = record().segment("1.ts").segment("2.ts", seconds=300).publish()
+    made.resources["1.ts"].behaviour = {"status": 404}
+    async with source(made.url, lost="silence") as session, asyncio.timeout(10):
+        reader = session.reader()
+        await asyncio.to_thread(reader.seek_time, 1.0)
+        assert await asyncio.to_thread(reader.read) == made.parts[1]
+
+
 async def test_a_gap_is_an_error_unless_another_variant_has_it(
     record: Record, source: Open, server: Server
 ) -> None:

@@ -86,8 +86,8 @@ class LookAhead:
             return False
         duration = float(position.track.times.duration_of(position.index))
         ahead = float(position.start) - max(self._table.heard_time(), self.from_time)
-        if ahead > 0 and ahead + duration > self._options.abr.buffer_goal:
-            return False
+        if ahead > 0 and ahead + duration > self._options.abr.buffer_goal and any(self._delivery):
+            return False  # what was left out lies ahead too, but nobody can wait for it to be heard
         return not running or self._may_share(running)
 
     def _may_share(self, running: list[Download]) -> bool:
