@@ -154,7 +154,7 @@ class Pipeline:
             elif self.error is None and index > 0:
                 index -= 1  # nothing is left of the one behind
             else:
-                raise self.error or HlsError("nothing follows", url=self._variants.url)
+                raise self.error or HlsError("no segment can be had", url=self._variants.url)
             self._aim(Position(track=track, index=index))
         self._publish(TimeSought(seconds=seconds, landed=float(begins), index=step.index))
         return SeekPoint(offset=step.offset, seconds=begins)
