@@ -107,6 +107,8 @@ class Downloads:
             return
         if self._active.get(download.key) is download and not download.running:
             del self._active[download.key]
+        if download.resource is not None and download.part is None and not download.running:
+            download.resource.close()  # it was kept until it is laid
         if download.task is not None and download.running:
             download.task.cancel()
 
@@ -139,11 +141,15 @@ class Downloads:
             part.damaged = damaged
             if download.complete:
                 self._finished(part)
+            resource = None
+        elif resource is not None and download.complete and resource.spilled and download.wanted:
+            pass  # some of it is in memory only, and has yet to be laid
         elif resource is not None:
             if damaged and resource.confirmed and resource.status is ResourceStatus.PARTIAL:
                 resource.restart()
             resource.close()
-        download.resource = None
+            resource = None
+        download.resource = resource
         if not download.wanted and self._active.get(download.key) is download:
             del self._active[download.key]
         download.look_for_stamp()
