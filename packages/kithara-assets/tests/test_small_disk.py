@@ -127,6 +127,16 @@ async def test_who_goes_on_without_room_reads_everything(disk: Path) -> None:
             assert kept.read_at(0, size) == content[:size]
 
 
+async def test_what_was_measured_while_it_was_empty_makes_room_too(disk: Path) -> None:
+    with asset_store(disk / "cache") as store:
+        with store.open_streaming_resource(ResourceKey("old", "x.bin")) as resource:
+            assert store.usage().bytes == 0  # a folder of such a file system takes nothing
+            await resource.write_at(0, bytes(MIB))
+            await resource.commit(MIB)
+        await put(store, "new", 7 * MIB)
+        assert assets(store.root) == ["new"]
+
+
 async def test_not_even_room_for_an_empty_file(tmp_path: Path) -> None:
     class Full:
         """A store on a disk without a free inode."""

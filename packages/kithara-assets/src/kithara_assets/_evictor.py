@@ -94,15 +94,15 @@ class Evictor:
             self.remover.empty_trash(_never)
         return removed
 
-    def make_room(self, count: int) -> bool:
+    def make_room(self, count: int) -> None:
         """The disk is full: evict whatever may go, `count` bytes and some more."""
         self._urgent = True  # whoever surveys now lets us in
         with self._working:
             self._urgent = False
+            self._measure_grown()  # only what was measured can be taken
             goal = max(count, 16 * MIB)
-            removed = self._take_while(lambda taken: taken.bytes < goal, wait=True)
+            self._take_while(lambda taken: taken.bytes < goal, wait=True)
             self.remover.empty_trash(_never)
-        return removed.assets > 0
 
     def survey(self) -> None:
         """Compare with the disk. Blocks."""
@@ -183,7 +183,7 @@ class Evictor:
         fresh = self._as_of == 0
         if fresh:
             self._as_of = begun  # what is not reached is unknown, and will be measured
-        if reconcile(self._root, self.index, 0 if fresh else self._as_of, stop):
+        if reconcile(self._root, self.index, 0 if fresh else self._as_of, stop, self._gone):
             self._as_of = begun
             self._reconciled = time.monotonic()
             self._since_reconcile = 0
@@ -205,6 +205,12 @@ class Evictor:
             if size:
                 self.index.measured(asset_root, self.index.used(asset_root) or now(), size)
             else:
+                self._gone(asset_root)
+
+    def _gone(self, asset_root: str) -> None:
+        """Forget an asset that was not found, unless it came into being since."""
+        with self.leases.unused(asset_root) as unused:
+            if unused and not os.path.lexists(self._root / asset_root):
                 self.index.forget(asset_root)
 
     def _is_over(self, level: float) -> bool:

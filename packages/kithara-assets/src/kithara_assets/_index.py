@@ -29,7 +29,7 @@ class Index:
         return len(self._facts)
 
     def __contains__(self, asset_root: str) -> bool:
-        return asset_root in self._facts
+        return asset_root in self._facts or asset_root in self._growing
 
     @property
     def bytes(self) -> int:

@@ -26,8 +26,8 @@ class Growth(Protocol):
         """`count` bytes were written into an asset."""
         ...
 
-    def make_room(self, count: int) -> bool:
-        """The disk is full: free at least `count` bytes; False if nothing could be freed."""
+    def make_room(self, count: int) -> None:
+        """The disk is full: free at least `count` bytes, as far as that can be."""
         ...
 
 
@@ -35,7 +35,8 @@ class LeasedFs(RootedFs):
     """File operations below one root, each in the leased folder of its asset.
 
     A file is opened in the very folder that is locked, never in one that took its name. What is
-    written is told to `growth`, and what meets a full disk is tried again if that made room.
+    written is told to `growth`, and what meets a full disk is tried once more, whether this made
+    room or another had just made it.
     """
 
     def __init__(self, root: Path, leases: LeaseTable, growth: Growth) -> None:
@@ -80,8 +81,9 @@ class LeasedFs(RootedFs):
         try:
             return self._open(parts, path, flags, mode)
         except OSError as error:
-            if error.errno not in _FULL or not self._growth.make_room(0):
+            if error.errno not in _FULL:
                 raise
+            self._growth.make_room(0)
             return self._open(parts, path, flags, mode)
 
     def _open(self, parts: list[str], path: StrPath, flags: int, mode: int) -> int:
@@ -135,9 +137,9 @@ class LeasedFs(RootedFs):
         try:
             count = super().pwritev(fd, buffers, offset)
         except OSError as error:
-            size = sum(len(memoryview(buffer)) for buffer in buffers)
-            if error.errno not in _FULL or user is None or not self._growth.make_room(size):
+            if error.errno not in _FULL or user is None:
                 raise
+            self._growth.make_room(sum(len(memoryview(buffer)) for buffer in buffers))
             count = super().pwritev(fd, buffers, offset)
         if user is not None:
             self._growth.grew(*user, count)

@@ -35,7 +35,10 @@ def assets_below(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def measure(folder: str) -> int:
-    """Bytes on disk of a folder and all below it, symbolic links not followed; 0 if it is gone."""
+    """Bytes on disk of a folder and all below it, symbolic links not followed; 0 if it is gone.
+
+    Some file systems (tmpfs) count nothing for a folder: 0 does not say that it is gone.
+    """
     try:
         return on_disk(os.stat(folder, follow_symlinks=False)) + _measure_below(folder)
     except OSError:
@@ -61,10 +64,12 @@ def on_disk(facts: os.stat_result) -> int:
     return facts.st_size if blocks is None else int(blocks) * _BLOCK
 
 
-def reconcile(root: Path, index: Index, as_of: int, stop: Callable[[], bool]) -> bool:
+def reconcile(
+    root: Path, index: Index, as_of: int, stop: Callable[[], bool], gone: Callable[[str], None]
+) -> bool:
     """Compare the index with the disk, the disk being right; False if `stop` cut it short.
 
-    What was not used since `as_of` keeps its size.
+    What was not used since `as_of` keeps its size; what is not on the disk is told to `gone`.
     """
     present: set[str] = set()
     prefix = os.fspath(root) + os.sep
@@ -79,6 +84,6 @@ def reconcile(root: Path, index: Index, as_of: int, stop: Callable[[], bool]) ->
             index.measured(asset_root, min(used, begun), measure(prefix + asset_root))
         present.add(asset_root)
     for asset_root in index.names():
-        if asset_root not in present and not os.path.lexists(prefix + asset_root):
-            index.forget(asset_root)
+        if asset_root not in present:
+            gone(asset_root)
     return True
