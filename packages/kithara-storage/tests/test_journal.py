@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import zlib
 from pathlib import Path
@@ -173,6 +174,22 @@ def test_a_journal_that_says_more_than_there_is() -> None:
     fs.put(PART, CONTENT[:20])
     with DiskWriter() as writer:
         assert check(fs, writer) == 16
+
+
+@pytest.mark.parametrize("commit", [False, True])
+def test_a_journal_of_a_tebibyte_is_not_read_whole(tmp_path: Path, commit: bool) -> None:
+    """Holes take no disk: a damaged length must not take all memory either."""
+    path = tmp_path / "a"
+    with DiskWriter() as writer, StreamingResource.open(path, writer, resume=True) as resource:
+        resource.restart({"etag": "x"})
+        asyncio.run(resource.write_at(0, CONTENT))
+        if commit:
+            asyncio.run(resource.commit(64))
+    os.truncate(path.with_name("a.meta" if commit else "a.map"), 1 << 40)
+    with DiskWriter() as writer, StreamingResource.open(path, writer, resume=True) as leader:
+        assert leader.read_at(0, 64) == CONTENT
+        with StreamingResource.open(path, writer, resume=True) as follower:
+            assert follower.wait_range(0, 64, timeout=30) == "ready"
 
 
 def test_a_damaged_record_of_a_final_file_makes_it_a_miss_that_is_fetched_again() -> None:

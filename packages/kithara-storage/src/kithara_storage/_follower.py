@@ -7,7 +7,7 @@ import time
 
 from ._body import Body
 from ._errors import GenerationReplaced, from_os_error
-from ._journal import HEAD, MAP, META, PART, beside
+from ._journal import HEAD, LONGEST, MAP, META, PART, beside
 from ._leftovers import leads_to
 from ._part import Part, Role, find_final, open_part
 from ._ranges import RangeSet
@@ -108,7 +108,7 @@ class Follower:
         assert self._fd is not None
         assert self._header is not None
         size = fs.fstat(self._fd).st_size
-        data = bytearray(max(0, size - self._at))
+        data = bytearray(min(max(0, size - self._at), LONGEST))
         fs.read_all(self._fd, memoryview(data), self._at)
         log = decode_records(self._header, self._at, bytes(data))
         if log.end == self._at:

@@ -36,6 +36,7 @@ Sync: TypeAlias = Callable[[int], None]
 
 _PIECE = 1024 * 1024
 HEAD = 4096  # no header is longer
+LONGEST = 64 * _PIECE  # two million records: what is longer was damaged, and is not read whole
 
 
 def beside(final: str, suffix: str) -> str:
@@ -104,7 +105,10 @@ def crc_of(fs: FsOps, part: int, extent: Extent) -> int | None:
 
 
 def read_file(fs: FsOps, path: str) -> bytes | None:
-    """The content of a file; None if there is none that is a plain file."""
+    """The content of a journal; None if there is none that is a plain file.
+
+    Of one that nobody can have written, for it is too long, the beginning.
+    """
     try:
         fd = fs.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -113,7 +117,7 @@ def read_file(fs: FsOps, path: str) -> bytes | None:
         facts = fs.fstat(fd)
         if not fs.is_file(facts):
             return None
-        buffer = bytearray(facts.st_size)
+        buffer = bytearray(min(facts.st_size, LONGEST))
         done = fs.read_all(fd, memoryview(buffer), 0)
     finally:
         fs.close(fd)
