@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
 
-async def to_the_end(work: Coroutine[Any, Any, Answer]) -> Answer:
+async def to_the_end(work: Coroutine[object, None, Answer]) -> Answer:
     """Await `work`; who is cancelled meanwhile waits for its end first, and then is.
 
     asyncio cancels a task once. The scopes of anyio, and so Starlette and FastAPI, cancel it again
